@@ -1,1 +1,216 @@
-"""project."""
+"""A project: a folder with `ecotone.toml`, a catalogue, vectors, models, runs and reports.
+
+`Project` is what a user of Python calls; each method is one short delegation to the module of this
+folder that does the work, under the project's write lock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ecotone.config import FILE_NAME, Config, default_text, read_config
+from ecotone.errors import ProjectError
+
+if TYPE_CHECKING:
+    from ecotone.store.catalog import Catalog
+
+Progress = Callable[[int, int | None, str], None]
+CATALOG_NAME = "catalog.sqlite"
+
+
+class Project:
+    """A project folder.
+
+    path: the folder, absolute. config: the settings of its `ecotone.toml`. catalog: the open
+    catalogue. Use it as a context manager, or call `close()`.
+
+        with Project.init("my-reserve") as project:
+            project.add_images("PHOTOS")
+
+    Raises ProjectError when the folder is no project.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path).resolve()
+        settings = self.path / FILE_NAME
+        if not settings.is_file():
+            raise ProjectError(
+                f"{path}: not an ecotone project (no {FILE_NAME}); "
+                f"make one with: ecotone init {path}"
+            )
+        self.config: Config = read_config(settings)
+        self._catalog: Catalog | None = None
+        self._locks = 0
+
+    @classmethod
+    def init(cls, path: str | Path) -> Project:
+        """Make a project folder, or open it when it is one already; nothing in it is overwritten.
+
+        Raises ProjectError when `path` is a file or a folder with other things in it.
+        """
+        folder = Path(path)
+        settings = folder / FILE_NAME
+        if not settings.exists():
+            if folder.exists() and not folder.is_dir():
+                raise ProjectError(f"{path}: is a file; give a new folder for the project.")
+            if folder.is_dir() and any(folder.iterdir()):
+                raise ProjectError(
+                    f"{path}: holds other files and no {FILE_NAME}; give a new or empty folder."
+                )
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+                settings.write_text(default_text(folder.resolve().name), encoding="utf-8")
+            except OSError as error:
+                raise ProjectError(f"{path}: cannot be made ({error.strerror}).") from error
+        return cls(folder)
+
+    @property
+    def catalog(self) -> Catalog:
+        """The open catalogue of the project (made on first use)."""
+        if self._catalog is None:
+            from ecotone.store.catalog import Catalog
+
+            self._catalog = Catalog.open(self.path / CATALOG_NAME, create=True)
+        return self._catalog
+
+    @property
+    def vectors(self) -> Path:
+        """The folder of scores, embeddings and posteriors."""
+        return self.path / "vectors"
+
+    @property
+    def models(self) -> Path:
+        """The folder of local models; `latest` is the newest."""
+        return self.path / "models"
+
+    @property
+    def runs(self) -> Path:
+        """The folder of run records, one json file a run."""
+        return self.path / "runs"
+
+    @property
+    def reports(self) -> Path:
+        """The folder of html reports."""
+        return self.path / "reports"
+
+    @contextmanager
+    def writing(self, command: str) -> Iterator[None]:
+        """Hold the project's write lock; within one project object it may be nested."""
+        from ecotone.project.lock import writer_lock
+
+        if self._locks:
+            yield
+            return
+        with writer_lock(self.path, command):
+            self._locks += 1
+            try:
+                yield
+            finally:
+                self._locks -= 1
+
+    def add_images(self, folder: str | Path, progress: Progress | None = None) -> Any:
+        """Register the pictures of a folder; see `ecotone.project.adding.add_images`."""
+        from ecotone.project.adding import add_images
+
+        with self.writing("add images"):
+            return add_images(self, Path(folder), progress)
+
+    def add_labels(self, file: str | Path, author: str = "") -> Any:
+        """Add labels from a csv file; see `ecotone.project.adding.add_labels`."""
+        from ecotone.project.adding import add_labels
+
+        with self.writing("add labels"):
+            return add_labels(self, Path(file), author)
+
+    def add_detections(self, file: str | Path) -> Any:
+        """Add a detector's boxes; see `ecotone.project.adding.add_detections`."""
+        from ecotone.project.adding import add_detections
+
+        with self.writing("add detections"):
+            return add_detections(self, Path(file))
+
+    def add_scores(self, file: str | Path, name: str | None = None) -> Any:
+        """Add the scores of a global model; see `ecotone.project.adding.add_scores`."""
+        from ecotone.project.adding import add_scores
+
+        with self.writing("add scores"):
+            return add_scores(self, Path(file), name)
+
+    def add_taxonomy(self, file: str | Path) -> Any:
+        """Add a taxonomy; see `ecotone.project.adding.add_taxonomy`."""
+        from ecotone.project.adding import add_taxonomy
+
+        with self.writing("add taxonomy"):
+            return add_taxonomy(self, Path(file))
+
+    def classify(self, model: str, classes: str | Path | None = None, **options: Any) -> Any:
+        """Run a global model on the pictures; see `ecotone.project.inference.classify`."""
+        from ecotone.project.inference import classify
+
+        with self.writing("classify"):
+            return classify(self, model, classes, **options)
+
+    def embed(self, model: str, **options: Any) -> Any:
+        """Run an encoder on the pictures; see `ecotone.project.inference.embed`."""
+        from ecotone.project.inference import embed
+
+        with self.writing("embed"):
+            return embed(self, model, **options)
+
+    def fuse(self, **options: Any) -> Any:
+        """Map, co-train, select; see `ecotone.project.fusing.fuse`."""
+        from ecotone.project.fusing import fuse
+
+        with self.writing("fuse"):
+            return fuse(self, **options)
+
+    def evaluate(self, **options: Any) -> Any:
+        """Learning curves on the project's labels; see `ecotone.project.evaluating.evaluate`."""
+        from ecotone.project.evaluating import evaluate
+
+        with self.writing("evaluate"):
+            return evaluate(self, **options)
+
+    def report(self, **options: Any) -> Path:
+        """Write the html report and return its path; see `ecotone.project.reporting.report`."""
+        from ecotone.project.reporting import report
+
+        with self.writing("report"):
+            return report(self, **options)
+
+    def export(self, path: str | Path, **options: Any) -> Any:
+        """Write every detection as a table; see `ecotone.project.exporting.export`."""
+        from ecotone.project.exporting import export
+
+        return export(self, Path(path), **options)
+
+    def status(self) -> Any:
+        """What the project holds and what to do next; see `ecotone.project.status.status`."""
+        from ecotone.project.status import status
+
+        return status(self)
+
+    def run(self, pictures: str | Path, labels: str | Path, **options: Any) -> Any:
+        """The whole job in one call; see `ecotone.project.running.run`."""
+        from ecotone.project.running import run
+
+        with self.writing("run"):
+            return run(self, Path(pictures), Path(labels), **options)
+
+    def close(self) -> None:
+        """Close the catalogue."""
+        if self._catalog is not None:
+            self._catalog.close()
+            self._catalog = None
+
+    def __enter__(self) -> Project:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+__all__ = ["Project"]

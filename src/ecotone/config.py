@@ -1,0 +1,142 @@
+"""The settings of a project: one frozen dataclass, read from `ecotone.toml`."""
+
+from __future__ import annotations
+
+import difflib
+import sys
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from ecotone.errors import FormatError, InputError
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+FILE_NAME = "ecotone.toml"
+
+TEMPLATE = """\
+# Settings of this ecotone project. Every line is optional; what stands here is the default.
+name = {name}
+
+# classes = ["red deer", "grey fox", "deer spp."]   # local classes; default: every label in use
+# detection_threshold = 0.2     # boxes below are dropped; default: what the detector's file says
+# event_gap = 60.0              # seconds between two pictures of one event (burst)
+# embedding_model = ""          # which embeddings to learn on; default: the newest
+# score_models = []             # which global models to use; default: all
+# use_detector = true           # the detector's categories count as one more global model
+# group_by = "auto"             # "deployment" or "event": what never stands on both sides of a split
+# random_state = 0
+# batch_size = 32               # pictures given to a model at once
+# workers = 0                   # threads that read pictures; 0: one a core
+# evaluation_counts = [10, 20, 50, 100, 250, 1000]
+# evaluation_seeds = 5
+# blur_people = true            # in the report
+"""
+
+
+@dataclass(frozen=True)
+class Config:
+    """What a user may set; every field has a default.
+
+    classes: local classes; empty means every label in use. detection_threshold: boxes below it are
+    dropped; None means what the detector's file recommends. event_gap: seconds. embedding_model and
+    score_models: names as in `ecotone status`; empty means the newest and all of them.
+    """
+
+    name: str = ""
+    classes: tuple[str, ...] = ()
+    detection_threshold: float | None = None
+    event_gap: float = 60.0
+    embedding_model: str = ""
+    score_models: tuple[str, ...] = ()
+    use_detector: bool = True
+    group_by: str = "auto"
+    random_state: int = 0
+    batch_size: int = 32
+    workers: int = 0
+    evaluation_counts: tuple[int, ...] = (10, 20, 50, 100, 250, 1000)
+    evaluation_seeds: int = 5
+    blur_people: bool = True
+
+    def __post_init__(self) -> None:
+        _check_range("detection_threshold", self.detection_threshold, 0.0, 1.0)
+        _check_range("event_gap", self.event_gap, 0.0, float("inf"))
+        _check_range("batch_size", self.batch_size, 1, 4096)
+        _check_range("workers", self.workers, 0, 1024)
+        _check_range("evaluation_seeds", self.evaluation_seeds, 1, 1000)
+        _check_range("random_state", self.random_state, 0, 2**32 - 1)
+        for count in self.evaluation_counts:
+            _check_range("evaluation_counts", count, 1, 10**9)
+        if self.group_by not in ("auto", "deployment", "event"):
+            raise InputError(
+                f"group_by is {self.group_by!r}, expected 'auto', 'deployment' or 'event'."
+            )
+
+    def as_dict(self) -> dict[str, Any]:
+        """The settings as plain values, for a run record."""
+        values = {f.name: getattr(self, f.name) for f in fields(self)}
+        return {k: list(v) if isinstance(v, tuple) else v for k, v in values.items()}
+
+
+def _check_range(name: str, value: float | None, low: float, high: float) -> None:
+    if value is not None and not low <= value <= high:
+        raise InputError(f"{name} is {value}, expected a number from {low} to {high}.")
+
+
+def read_config(path: Path) -> Config:
+    """The settings in a toml file.
+
+    Raises FormatError when the file is no toml or a value has the wrong kind, InputError when a
+    key is unknown (with the nearest name) or a value is out of range.
+    """
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise FormatError(f"{path}: not a valid toml file ({error}).") from error
+    return config_from(values, str(path))
+
+
+def config_from(values: dict[str, Any], where: str = "settings") -> Config:
+    """A Config from plain values; `where` names their source in error messages."""
+    known = {f.name: f.default for f in fields(Config)}
+    clean: dict[str, Any] = {}
+    for key, value in values.items():
+        if key not in known:
+            near = difflib.get_close_matches(key, known, n=1, cutoff=0.0)[0]
+            raise InputError(f"{where}: unknown setting {key!r}; did you mean {near!r}?")
+        clean[key] = _convert(key, value, known[key], where)
+    try:
+        return Config(**clean)
+    except InputError as error:
+        raise InputError(f"{where}: {error}") from None
+
+
+def _convert(key: str, value: Any, default: Any, where: str) -> Any:
+    if isinstance(default, tuple):
+        kind: type = int if default else str
+        if isinstance(value, list) and all(_is(v, kind) for v in value):
+            return tuple(value)
+        raise FormatError(f"{where}: {key} = {value!r}, expected a list of {_WORDS[kind]}.")
+    kind = float if default is None else type(default)
+    if not _is(value, kind):
+        raise FormatError(f"{where}: {key} = {value!r}, expected {_ONE[kind]}.")
+    return float(value) if kind is float else value
+
+
+_WORDS = {int: "whole numbers", str: "texts"}
+_ONE = {int: "a whole number", str: "a text", float: "a number", bool: "true or false"}
+
+
+def _is(value: Any, kind: type) -> bool:
+    if kind is bool or isinstance(value, bool):
+        return kind is bool and isinstance(value, bool)
+    return isinstance(value, (int, float) if kind is float else kind)
+
+
+def default_text(name: str) -> str:
+    """The text of a new project's `ecotone.toml`."""
+    escaped = name.replace("\\", "\\\\").replace('"', '\\"')
+    return TEMPLATE.format(name=f'"{escaped}"')
