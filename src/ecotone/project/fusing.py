@@ -1,0 +1,152 @@
+"""`ecotone fuse`: from the project's arrays to posteriors, a local model and a run record."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ecotone.project.gathering import Gathered, gather
+from ecotone.project.records import LATEST, make_record, write_json
+from ecotone.types import Posteriors
+
+Progress = Callable[[int, int | None, str], None]
+CHUNK = 65536  # rows predicted at once
+
+
+@dataclass(frozen=True)
+class FuseResult:
+    """What a fusion left behind.
+
+    run: its id. scores: out-of-fold accuracy, per_class_accuracy, log_loss and ece of the chosen
+    predictor on the labelled rows (empty when there were too few labels). notes: what to know.
+    """
+
+    run: str
+    model: Path
+    detections: int
+    labelled: int
+    classes: tuple[str, ...]
+    preferred: str
+    chosen: str
+    scores: dict[str, float]
+    notes: list[str]
+
+
+def fuse(
+    project: Any,
+    classes: Sequence[str] | None = None,
+    embedding_model: str | None = None,
+    score_models: Sequence[str] | None = None,
+    seed: int | None = None,
+    progress: Progress | None = None,
+) -> FuseResult:
+    """Map, co-train and select on everything the project holds.
+
+    Writes posteriors, `models/<run>`, `models/latest` and `runs/<run>.json`. Without embeddings the
+    weight-free encoder runs first. seed: default from the settings.
+    Raises ProjectError when there are no pictures, or neither labels nor local classes.
+    """
+    say = progress or (lambda done, total, text: None)
+    notes = ensure_embeddings(project, embedding_model, progress)
+    gathered = gather(project, classes, embedding_model, score_models)
+    seed = project.config.random_state if seed is None else seed
+    settings = {
+        **project.config.as_dict(), "classes": list(gathered.local_classes), "random_state": seed,
+        "embedding_model": gathered.embedding_model, "score_models": list(gathered.scores),
+    }
+    run = project.catalog.start_run("fuse", settings, seed)
+    started = time.perf_counter()
+    try:
+        say(0, None, f"fusing {len(gathered)} detections, {len(gathered.local_classes)} classes")
+        classifier = fit(gathered, seed)
+        sets = posteriors_of(classifier, gathered)
+        record = make_record(run, gathered, classifier, settings, seed)
+        record["notes"] = notes + gathered.notes
+        record["seconds"] = round(time.perf_counter() - started, 2)
+        say(0, None, "writing posteriors and the local model")
+        model = _store(project, run, gathered, classifier, sets, record)
+    except BaseException as error:
+        status = "failed" if isinstance(error, Exception) else "interrupted"
+        project.catalog.finish_run(run, status, {"error": str(error)})
+        raise
+    summary = {"scores": record["scores"], "counts": record["counts"]}
+    project.catalog.finish_run(run, "done", summary)
+    return FuseResult(
+        run, model, len(gathered), record["counts"]["labelled"], gathered.local_classes,
+        record["preferred"], record["selection"]["chosen"], record["scores"],
+        record["notes"] + record["unresolved"],
+    )
+
+
+def ensure_embeddings(
+    project: Any, embedding_model: str | None, progress: Progress | None
+) -> list[str]:
+    """Run the weight-free encoder when the project has no embeddings; what to tell the user."""
+    from ecotone.store.vectors import embedding_models
+
+    if embedding_model or project.config.embedding_model or embedding_models(project.catalog):
+        return []
+    if not project.catalog.counts()["media"]:
+        return []
+    from ecotone.project.inference import embed
+
+    embed(project, "handcrafted", progress=progress)
+    return [
+        "no embeddings were here, so the weight-free encoder 'handcrafted' made them; a trained "
+        "network does better: ecotone embed --model model.onnx"
+    ]
+
+
+def fit(gathered: Gathered, seed: int) -> Any:
+    """The fitted FusionClassifier of gathered arrays."""
+    from ecotone import FusionClassifier
+
+    names = {name: s.classes for name, s in gathered.scores.items()}
+    classifier = FusionClassifier(
+        list(gathered.local_classes), names or None, taxonomy=gathered.taxonomy, random_state=seed
+    )
+    labelled = np.array([label is not None for label in gathered.labels])
+    several = len(set(gathered.groups[labelled])) > 1
+    classifier.fit(
+        gathered.embeddings, gathered.scores or None, gathered.labels,
+        groups=gathered.groups if several else None,
+    )
+    return classifier
+
+
+def posteriors_of(classifier: Any, gathered: Gathered) -> dict[str, np.ndarray]:
+    """Probabilities (N, K) float32 of the "fused" predictor and of the "local" model alone."""
+    n, k = len(gathered), len(classifier.classes_)
+    fused = np.empty((n, k), dtype=np.float32)
+    local = np.empty((n, k), dtype=np.float32)
+    for start in range(0, n, CHUNK):
+        rows = np.arange(start, min(start + CHUNK, n))
+        x = gathered.embeddings[rows]
+        scores = {name: s.take(rows) for name, s in gathered.scores.items()}
+        fused[rows] = classifier.predict_proba(x, scores or None)
+        local[rows] = classifier.local_model_.predict_proba(x)
+    return {"fused": fused, "local": local}
+
+
+def _store(
+    project: Any, run: str, gathered: Gathered, classifier: Any, sets: dict[str, np.ndarray],
+    record: dict[str, Any],
+) -> Path:
+    from ecotone.project.modelling import save_model
+    from ecotone.store.vectors import write_posteriors
+
+    ids, classes = gathered.detections.id, tuple(str(c) for c in classifier.classes_)
+    model = save_model(project, run, classifier.local_model_, gathered, record)
+    write_json(project.path / "runs" / f"{run}.json", record)
+    # The preferred set is written last: it is the one that "latest" means.
+    for name, key in ((f"{run}-fused", "fused"), (f"{run}-local", "local"),
+                      (run, record["preferred"])):
+        values = Posteriors(ids, sets[key], classes)
+        write_posteriors(project.catalog, project.path / "vectors", name, values)
+    project.catalog.set_note(LATEST, run)
+    return model

@@ -1,0 +1,249 @@
+"""Collect from a project what the fusion takes: arrays of one length, in one order.
+
+N detections with an embedding, D embedding dimensions, S global and K local classes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy import sparse
+from scipy.sparse.csgraph import connected_components
+
+from ecotone.errors import InputError, ProjectError
+from ecotone.types import CATEGORIES, Detections, GlobalScores
+
+if TYPE_CHECKING:
+    from ecotone.taxonomy.tree import Taxonomy
+
+DETECTOR = "detector"
+MIN_DEPLOYMENTS = 5  # labelled deployments from which on whole deployments are held out
+
+
+@dataclass(frozen=True, eq=False)
+class Gathered:
+    """The input of the fusion.
+
+    detections: N rows. embeddings: (N, D) float32. scores: one GlobalScores (N, S) a global model.
+    labels: (N,) local class or None. groups: (N,) str, equal for rows that must not be separated.
+    local_classes: K names. taxonomy: None when the project has none. notes: what to tell the user.
+    """
+
+    detections: Detections
+    embeddings: np.ndarray
+    scores: dict[str, GlobalScores]
+    labels: np.ndarray
+    groups: np.ndarray
+    local_classes: tuple[str, ...]
+    taxonomy: Taxonomy | None
+    embedding_model: str
+    notes: list[str] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.detections)
+
+
+def gather(
+    project: Any,
+    classes: Sequence[str] | None = None,
+    embedding_model: str | None = None,
+    score_models: Sequence[str] | None = None,
+) -> Gathered:
+    """Everything the fusion needs, for the detections that have an embedding.
+
+    classes, embedding_model and score_models override the project's settings.
+    Raises ProjectError when there are no pictures, no embeddings, or no labels and no classes.
+    """
+    from ecotone.store.vectors import read_embeddings, read_scores
+
+    catalog, folder, notes = project.catalog, project.path / "vectors", []
+    everything = catalog.detections()
+    if not len(everything):
+        raise ProjectError("no pictures in this project yet; add some: ecotone add images FOLDER")
+    model = embedding_model or choose_embeddings(project)
+    values, present = read_embeddings(catalog, folder, model, everything.id)
+    known = catalog.current_labels()
+    local = local_classes(project, everything, known, classes)
+    rows, dropped = _usable(everything, present, known, local)
+    if not rows.any():
+        raise ProjectError(
+            f"no detection has an embedding of {model!r}; run: ecotone embed --model {model}"
+        )
+    notes += [f"{n} detections left out: {why}" for why, n in dropped.items() if n]
+    detections = take(everything, rows)
+    labels, unknown = _labels(detections.id, known, local)
+    if unknown:
+        notes.append(f"labels that are none of the local classes, not used: {', '.join(unknown)}")
+    wanted = list(score_models or project.config.score_models) or score_names(catalog)
+    scores = {}
+    for name in wanted:
+        if name not in score_names(catalog):
+            raise InputError(
+                f"no scores of a model {name!r} here; there are: "
+                f"{', '.join(score_names(catalog)) or 'none'}."
+            )
+        scores[name] = read_scores(catalog, folder, name, detections.id)
+    if project.config.use_detector and has_detector(everything):
+        scores[DETECTOR] = detector_scores(detections)
+    return Gathered(
+        detections, np.asarray(values[rows], dtype=np.float32), scores, labels,
+        groups_of(catalog.media(), detections, labels, project.config.group_by),
+        local, taxonomy_of(catalog, scores), model, notes,
+    )
+
+
+def choose_embeddings(project: Any) -> str:
+    """The name of the embeddings to learn on: the one in the settings, else the newest.
+
+    Raises ProjectError when there are none, InputError when the settings name another.
+    """
+    from ecotone.store.vectors import embedding_models
+
+    names = list(embedding_models(project.catalog))
+    wanted = project.config.embedding_model
+    if wanted and wanted not in names:
+        raise InputError(
+            f"ecotone.toml: embedding_model is {wanted!r}, but there are embeddings of: "
+            f"{', '.join(names) or 'nothing yet'}."
+        )
+    if not names:
+        raise ProjectError("no embeddings in this project yet; run: ecotone embed --model MODEL")
+    return wanted or names[-1]
+
+
+def score_names(catalog: Any) -> list[str]:
+    """Names of the global models whose scores the catalogue holds."""
+    from ecotone.store.vectors import score_models
+
+    return list(score_models(catalog))
+
+
+def local_classes(
+    project: Any, detections: Detections, known: dict[str, str], classes: Sequence[str] | None
+) -> tuple[str, ...]:
+    """The local classes: those given, else those in the settings, else every label in use.
+
+    In the last case the categories that a detector found (human, vehicle, blank) are added where no
+    label stands for them: pictures without an animal need a class too.
+    """
+    given = tuple(classes or project.config.classes)
+    if given:
+        return tuple(dict.fromkeys(given))
+    from ecotone.taxonomy.names import parse_label
+
+    used = sorted(set(known.values()))
+    if not used:
+        raise ProjectError(
+            "no labels and no local classes yet; add labels: ecotone add labels labels.csv "
+            "(or list the classes in ecotone.toml)"
+        )
+    stands_for = {parse_label(name).special for name in used}
+    found = [c for c in CATEGORIES[1:] if c in set(detections.category) and c not in stands_for]
+    return (*used, *found)
+
+
+def _usable(
+    detections: Detections, present: np.ndarray, known: dict[str, str], local: Sequence[str]
+) -> tuple[np.ndarray, dict[str, int]]:
+    """Rows to learn from, and how many others there are, by reason."""
+    from ecotone.taxonomy.names import parse_label
+
+    kinds = {parse_label(name).special for name in local}
+    labelled = np.fromiter((i in known for i in detections.id), dtype=bool, count=len(detections))
+    homeless = np.isin(detections.category, [c for c in CATEGORIES[1:] if c not in kinds])
+    homeless &= ~labelled
+    rows = present & ~homeless
+    return rows, {
+        "they have no embedding (see `ecotone status`)": int((~present).sum()),
+        "human, vehicle or blank, with no local class for it": int((present & homeless).sum()),
+    }
+
+
+def _labels(
+    ids: np.ndarray, known: dict[str, str], local: Sequence[str]
+) -> tuple[np.ndarray, list[str]]:
+    labels = np.full(len(ids), None, dtype=object)
+    unknown: set[str] = set()
+    allowed = set(local)
+    for row, detection in enumerate(ids):
+        name = known.get(detection)
+        if name in allowed:
+            labels[row] = name
+        elif name is not None:
+            unknown.add(name)
+    return labels, sorted(unknown)
+
+
+def has_detector(detections: Detections) -> bool:
+    """Whether a detector's output was added: boxes, or categories other than animal."""
+    whole = np.array([0, 0, 1, 1], dtype=np.float32)
+    return bool(
+        (detections.category != "animal").any() or (detections.bbox != whole).any()
+        or (detections.confidence < 1).any()
+    )
+
+
+def detector_scores(detections: Detections) -> GlobalScores:
+    """The detector's category and confidence as scores (N, 4) of one more global model."""
+    columns = [CATEGORIES.index(c) for c in detections.category]
+    values = sparse.csr_matrix(
+        (detections.confidence, (np.arange(len(columns)), columns)),
+        shape=(len(columns), len(CATEGORIES)),
+    )
+    return GlobalScores(values, CATEGORIES, complete=False)
+
+
+def groups_of(media: Any, detections: Detections, labels: np.ndarray, by: str) -> np.ndarray:
+    """Group names (N,): deployment or event, joined over pictures with the same content.
+
+    by: "deployment", "event", or "auto": deployment when labels come from at least 5 of them.
+    """
+    row_of = {medium: row for row, medium in enumerate(media.id)}
+    rows = np.array([row_of[m] for m in detections.media_id], dtype=np.intp)
+    deployment = np.asarray(media.deployment_id, dtype=object)
+    labelled = np.array([label is not None for label in labels], dtype=bool)
+    enough = len(set(deployment[rows[labelled]])) >= MIN_DEPLOYMENTS
+    if by == "deployment" or (by == "auto" and enough):
+        unit = deployment
+    else:
+        unit = np.asarray(media.event_id, dtype=object)
+    keys = [str(u) if u else f"medium {m}" for u, m in zip(unit, media.id, strict=True)]
+    return np.asarray(join_groups(keys, media.content_hash), dtype=object)[rows]
+
+
+def join_groups(keys: Sequence[str], hashes: Sequence[str]) -> list[str]:
+    """Groups (n,) in which two items are together when they share a key or a content hash.
+
+    A group carries the name of its first key; an empty hash joins nothing.
+    """
+    left = np.unique(np.asarray(keys, dtype=str), return_inverse=True)[1]
+    filled = [h or f"item {i}" for i, h in enumerate(hashes)]
+    right = np.unique(np.asarray(filled, dtype=str), return_inverse=True)[1] + left.max() + 1
+    size = int(right.max()) + 1
+    graph = sparse.coo_matrix((np.ones(len(left)), (left, right)), shape=(size, size))
+    component = connected_components(graph, directed=False)[1][left]
+    first = np.unique(component, return_index=True)[1]
+    names = {int(component[i]): str(keys[i]) for i in first}
+    return [names[int(c)] for c in component]
+
+
+def taxonomy_of(catalog: Any, scores: dict[str, GlobalScores]) -> Taxonomy | None:
+    """The project's taxonomy, else the one inside SpeciesNet's labels, else None."""
+    from ecotone.taxonomy.tree import Taxonomy
+
+    rows = catalog.note("taxonomy")
+    if rows:
+        return Taxonomy.from_rows(rows)
+    lines = [c for s in scores.values() for c in s.classes if c.count(";") == 6]
+    return Taxonomy.from_speciesnet(lines) if lines else None
+
+
+def take(detections: Detections, rows: np.ndarray) -> Detections:
+    """Some rows of Detections: indices or a boolean mask."""
+    return Detections(
+        detections.id[rows], detections.media_id[rows], detections.bbox[rows],
+        detections.category[rows], detections.confidence[rows],
+    )

@@ -1,0 +1,131 @@
+"""Run records: one json file a run, with all that the report shows and a rerun needs."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from collections import Counter
+from collections.abc import Sequence
+from datetime import datetime, timezone
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import ecotone
+from ecotone.errors import ProjectError
+from ecotone.project.gathering import Gathered
+
+LATEST = "latest_fuse"  # the note in the catalogue that names the newest finished fusion
+
+
+def make_record(
+    run: str, gathered: Gathered, classifier: Any, settings: dict[str, Any], seed: int
+) -> dict[str, Any]:
+    """The run record: what the report shows and what makes the run repeatable."""
+    labelled = np.array([label is not None for label in gathered.labels])
+    selection = classifier.selection_
+    oof = np.asarray(selection.oof_proba, dtype=np.float64)
+    held = labelled & np.isfinite(oof).all(axis=1)
+    mapping = {name: _mapping(m) for name, m in _mappings(classifier, gathered).items()}
+    return {
+        "run": run, "command": "fuse", "seed": seed, "settings": settings,
+        "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "versions": versions(),
+        "counts": {
+            "detections": len(gathered), "labelled": int(labelled.sum()),
+            "groups": len(set(gathered.groups)), "dimension": gathered.embeddings.shape[1],
+            "global_classes": {n: len(s.classes) for n, s in gathered.scores.items()},
+        },
+        "classes": [str(c) for c in classifier.classes_],
+        "label_counts": dict(Counter(gathered.labels[labelled].tolist())),
+        "embedding_model": gathered.embedding_model,
+        "score_models": list(gathered.scores),
+        "preferred": str(classifier.preferred_),
+        "selection": {
+            "table": [_plain(row) for row in selection.table], "chosen": str(selection.chosen),
+        },
+        "mapping": mapping,
+        "out_of_fold": {
+            "ids": gathered.detections.id[held].tolist(),
+            "labels": gathered.labels[held].tolist(),
+            "proba": np.round(oof[held], 5).tolist(),
+        },
+        "scores": _scores(gathered.labels[held], oof[held], classifier.classes_),
+        "unresolved": list(dict.fromkeys(note for m in mapping.values() for note in m["notes"])),
+    }
+
+
+def _mappings(classifier: Any, gathered: Gathered) -> dict[str, Any]:
+    mapping = classifier.mapping_
+    if mapping is None:
+        return {}
+    return dict(mapping) if isinstance(mapping, dict) else {next(iter(gathered.scores)): mapping}
+
+
+def _mapping(mapping: Any) -> dict[str, Any]:
+    local = [str(c) for c in mapping.local_classes]
+    return {
+        "kind": dict(zip(local, (str(k) for k in mapping.kind), strict=True)),
+        "notes": [str(n) for n in mapping.notes],
+        "explain": {
+            c: [[str(g), round(float(w), 5)] for g, w in mapping.explain(c, top=8)] for c in local
+        },
+    }
+
+
+def _scores(labels: np.ndarray, proba: np.ndarray, classes: Sequence[str]) -> dict[str, float]:
+    if not len(labels):
+        return {}
+    from ecotone.evaluation import metrics
+
+    column = {str(c): k for k, c in enumerate(classes)}
+    truth = np.array([column[label] for label in labels])
+    return {
+        "accuracy": float(metrics.accuracy(truth, proba)),
+        "per_class_accuracy": float(metrics.per_class_accuracy(truth, proba)),
+        "log_loss": float(metrics.log_loss(truth, proba)),
+        "ece": float(metrics.ece(truth, proba)),
+    }
+
+
+def _plain(row: dict[str, Any]) -> dict[str, Any]:
+    return {k: v.item() if isinstance(v, np.generic) else v for k, v in row.items()}
+
+
+def versions() -> dict[str, str]:
+    """Versions of ecotone, Python and the libraries that figures depend on."""
+    names = ("numpy", "scipy", "scikit-learn", "pillow", "onnxruntime")
+    found = {"ecotone": ecotone.__version__, "python": platform.python_version()}
+    return {**found, **{name: metadata.version(name) for name in names}}
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write json so that a reader sees the old file or the whole new one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(path.name + ".tmp")
+    with temporary.open("w", encoding="utf-8") as handle:
+        json.dump(value, handle, indent=1, ensure_ascii=False)
+        handle.flush()
+        os.fsync(handle.fileno())
+    os.replace(temporary, path)
+
+
+def read_record(project: Any, run: str = "latest") -> dict[str, Any]:
+    """The record of a fusion run.
+
+    Raises ProjectError when there is none, or its file is missing or broken.
+    """
+    if run == "latest":
+        run = project.catalog.note(LATEST) or ""
+        if not run:
+            raise ProjectError("nothing fused yet; run: ecotone fuse")
+    path = project.path / "runs" / f"{run}.json"
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ProjectError(f"{path}: no such run record; run: ecotone fuse") from error
+    except ValueError as error:
+        raise ProjectError(f"{path}: not valid json ({error}); run: ecotone fuse") from error
