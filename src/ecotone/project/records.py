@@ -82,13 +82,7 @@ def _scores(labels: np.ndarray, proba: np.ndarray, classes: Sequence[str]) -> di
     from ecotone.evaluation import metrics
 
     column = {str(c): k for k, c in enumerate(classes)}
-    truth = np.array([column[label] for label in labels])
-    return {
-        "accuracy": float(metrics.accuracy(truth, proba)),
-        "per_class_accuracy": float(metrics.per_class_accuracy(truth, proba)),
-        "log_loss": float(metrics.log_loss(truth, proba)),
-        "ece": float(metrics.ece(truth, proba)),
-    }
+    return metrics.measure(np.array([column[label] for label in labels]), proba)
 
 
 def _plain(row: dict[str, Any]) -> dict[str, Any]:
