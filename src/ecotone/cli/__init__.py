@@ -1,1 +1,110 @@
-"""cli."""
+"""The command line: one short module a group of commands, loaded when its command is called."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+import click
+
+from ecotone import __version__
+from ecotone.errors import EcotoneError, InputError, TaxonomyError
+
+# command -> (module, one line for `ecotone --help`), in the order of the work
+COMMANDS = {
+    "demo": ("starting", "the whole job on a generated reserve, nothing to download"),
+    "init": ("starting", "make a project folder"),
+    "add": ("adding", "add images, labels, detections, scores, a taxonomy"),
+    "classify": ("models", "run a global model on the pictures"),
+    "embed": ("models", "run an encoder on the pictures"),
+    "fuse": ("fusing", "map, co-train, select: posteriors and a local model"),
+    "evaluate": ("fusing", "learning curves on the project's own labels"),
+    "report": ("results", "write the html report"),
+    "export": ("results", "write every detection as csv or parquet"),
+    "predict": ("predicting", "use a local model on new pictures, without a project"),
+    "run": ("starting", "all of it in one line"),
+    "status": ("starting", "what the project holds and what to do next"),
+}
+
+EPILOG = """\b
+Example:
+  ecotone demo
+  ecotone run PHOTOS --labels labels.csv --model model.onnx -o my-reserve
+"""
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported when they are called, so that --help stays fast."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        if name not in COMMANDS:
+            return None
+        return getattr(import_module(f"ecotone.cli.{COMMANDS[name][0]}"), name)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+
+@click.group(cls=LazyGroup, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, "--version", prog_name="ecotone")
+def cli() -> None:
+    """Fuse a global wildlife model with a few local labels.
+
+    Give pictures, a global model's scores and a few labels; get calibrated local probabilities for
+    every picture, a local model to keep, and a report of what it gained.
+    """
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line and exit: 0 fine, 1 failure, 2 user's mistake, 130 interrupted."""
+    sys.exit(run(arguments))
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code; errors are one line on stderr."""
+    try:
+        result = cli.main(
+            list(arguments) if arguments is not None else None,
+            prog_name="ecotone", standalone_mode=False,
+        )
+        return result if isinstance(result, int) else 0
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.ctx.get_help() if error.ctx else "")
+        return 2
+    except click.UsageError as error:
+        where = error.ctx.command_path if error.ctx else "ecotone"
+        return _fail(f"{error.format_message().rstrip('.')}; see: {where} --help", 2)
+    except (KeyboardInterrupt, click.Abort):
+        return _fail("stopped; run again to continue", 130)
+    except (InputError, TaxonomyError, click.ClickException) as error:
+        text = error.format_message() if isinstance(error, click.ClickException) else str(error)
+        return _fail(text, 2)
+    except EcotoneError as error:
+        return _fail(str(error), 1)
+    except BrokenPipeError:
+        # The reader of our output (head, less) has gone; nothing is wrong.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:
+        if os.environ.get("ECOTONE_DEBUG"):
+            raise
+        return _fail(f"{_describe(error)} (ECOTONE_DEBUG=1 shows where)", 1)
+
+
+def _describe(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    if isinstance(error, MemoryError):
+        return "out of memory; give smaller batches (--batch-size) or fewer pictures at once"
+    return f"unexpected {type(error).__name__}: {error}"
+
+
+def _fail(message: str, code: int) -> int:
+    click.echo("ecotone: " + " ".join(message.split()), err=True)
+    return code

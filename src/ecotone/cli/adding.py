@@ -1,0 +1,119 @@
+"""`ecotone add`: images, labels, detections, scores, a taxonomy."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ecotone.cli.common import (
+    example,
+    first_lines,
+    in_file,
+    in_folder,
+    json_option,
+    open_project,
+    project_option,
+    show,
+)
+from ecotone.cli.progress import progress
+from ecotone.errors import InputError
+
+
+@click.group()
+def add() -> None:
+    """Add images, labels, detections, scores or a taxonomy.
+
+    Adding the same thing again changes nothing; an interrupted command continues where it stopped.
+    """
+
+
+add.epilog = example("ecotone add images PHOTOS", "ecotone add labels labels.csv")
+
+
+def _finish(what: str, report: Any, as_json: bool) -> None:
+    if report.problems and not report.added + report.updated + report.skipped:
+        more = len(report.problems) - 1
+        tail = f" (and {more} more like it)" if more else ""
+        raise InputError(f"no {what} added: {report.problems[0]}{tail}")
+
+    def lines() -> list[str]:
+        counts = f"{report.added:,} {what} added, {report.updated:,} updated"
+        return [f"{counts}, {report.skipped:,} already there", *first_lines(report.problems)]
+
+    show(report, as_json, lines)
+
+
+@add.command(epilog=example("ecotone add images PHOTOS --project my-reserve"))
+@click.argument("folder", type=in_folder())
+@project_option
+@json_option
+def images(folder: Path, project: Path | None, as_json: bool) -> None:
+    """Register the pictures of a FOLDER and its subfolders.
+
+    Times and cameras come from EXIF; a subfolder is a deployment. Pictures stay where they are.
+    """
+    with open_project(project) as opened, progress() as report:
+        result = opened.add_images(folder, progress=report)
+    _finish("pictures", result, as_json)
+
+
+@add.command(epilog=example("ecotone add labels labels.csv --author Kim"))
+@click.argument("file", type=in_file())
+@click.option("--author", default="", help="Who gave these labels.")
+@project_option
+@json_option
+def labels(file: Path, author: str, project: Path | None, as_json: bool) -> None:
+    """Add labels that people gave, from a csv FILE.
+
+    Columns: filePath (or filename, mediaID, observationID) and scientificName, vernacularName,
+    label or category. Labels are never overwritten: the newest one of a picture counts.
+    """
+    with open_project(project) as opened:
+        result = opened.add_labels(file, author=author)
+    _finish("labels", result, as_json)
+
+
+@add.command(epilog=example("ecotone add detections md.json"))
+@click.argument("file", type=in_file())
+@project_option
+@json_option
+def detections(file: Path, project: Path | None, as_json: bool) -> None:
+    """Add the boxes of a detector, from a MegaDetector json FILE (versions 1.2 to 1.6).
+
+    Without detections the whole picture is one detection.
+    """
+    with open_project(project) as opened:
+        result = opened.add_detections(file)
+    _finish("detections", result, as_json)
+
+
+@add.command(epilog=example("ecotone add scores speciesnet.json", "ecotone add scores scores.csv"))
+@click.argument("file", type=in_file())
+@click.option("--name", default=None, help="Name of the global model; default: what the file says.")
+@project_option
+@json_option
+def scores(file: Path, name: str | None, project: Path | None, as_json: bool) -> None:
+    """Add the scores of a global model.
+
+    FILE is SpeciesNet json, MegaDetector json with classifications, or csv or parquet with a column
+    filePath and one column a class.
+    """
+    with open_project(project) as opened:
+        result = opened.add_scores(file, name=name)
+    _finish("scores", result, as_json)
+
+
+@add.command(epilog=example("ecotone add taxonomy taxonomy_release.txt"))
+@click.argument("file", type=in_file())
+@project_option
+@json_option
+def taxonomy(file: Path, project: Path | None, as_json: bool) -> None:
+    """Add a taxonomy, so that names are related by the tree and not by their words alone.
+
+    FILE is SpeciesNet's taxonomy, or csv with scientificName, vernacularName and rank columns.
+    """
+    with open_project(project) as opened:
+        result = opened.add_taxonomy(file)
+    _finish("taxa", result, as_json)

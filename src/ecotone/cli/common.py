@@ -1,0 +1,114 @@
+"""What the commands share: their common options, finding the project, printing."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ecotone.config import FILE_NAME
+from ecotone.errors import InputError
+
+if TYPE_CHECKING:
+    from ecotone.project import Project
+
+DEMO_FOLDER = "ecotone-demo"
+
+project_option = click.option(
+    "--project", "project", type=click.Path(path_type=Path), envvar="ECOTONE_PROJECT",
+    help="The project folder; default: ECOTONE_PROJECT, else the one here, above or just below.",
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print figures as json.")
+
+
+def in_file(**more: Any) -> click.Path:
+    """An option type: a file that exists."""
+    return click.Path(exists=True, dir_okay=False, path_type=Path, **more)
+
+
+def in_folder() -> click.Path:
+    """An option type: a folder that exists."""
+    return click.Path(exists=True, file_okay=False, path_type=Path)
+
+
+def example(*lines: str) -> str:
+    """The epilog of a command: lines of example that click does not reflow."""
+    return "\b\nExample:\n" + "\n".join(f"  {line}" for line in lines)
+
+
+def open_project(given: Path | None) -> Project:
+    """The project that a command means.
+
+    Looked for in this order: the --project given (or ECOTONE_PROJECT), this folder, the folders
+    above it, the only project folder just below. Raises InputError when it cannot be told.
+    """
+    from ecotone.project import Project
+
+    if given is not None:
+        if not (given / FILE_NAME).is_file():
+            raise InputError(f"{given}: no project here; make one with: ecotone init {given}")
+        return Project(given)
+    here = Path.cwd()
+    for folder in (here, *here.parents):
+        if (folder / FILE_NAME).is_file():
+            return Project(folder)
+    below = sorted(path.parent for path in here.glob(f"*/{FILE_NAME}"))
+    # The demo's project is never meant unless it is the only one.
+    chosen = [folder for folder in below if folder.name != DEMO_FOLDER] or below
+    if len(chosen) == 1:
+        return Project(chosen[0])
+    if chosen:
+        names = ", ".join(folder.name for folder in chosen)
+        raise InputError(f"several projects here ({names}); say which: --project {chosen[0].name}")
+    raise InputError("no project here; make one with: ecotone init my-reserve")
+
+
+def read_names(path: Path) -> list[str]:
+    """The names in a text file, one a line; empty lines are left out.
+
+    Raises InputError when there is none.
+    """
+    text = path.read_text(encoding="utf-8-sig", errors="replace")
+    names = [line.strip() for line in text.splitlines() if line.strip()]
+    if not names:
+        raise InputError(f"{path}: is empty; give one name a line.")
+    return names
+
+
+def show(value: Any, as_json: bool, lines: Callable[[], Iterable[str]]) -> None:
+    """Print `value` as json, or the lines for people."""
+    if as_json:
+        click.echo(json.dumps(plain(value), indent=1, ensure_ascii=False))
+        return
+    for line in lines():
+        click.echo(line)
+
+
+def plain(value: Any) -> Any:
+    """A value of dataclasses, paths, arrays and containers as what json can hold."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {f.name: plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+    if isinstance(value, dict):
+        return {str(k): plain(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple, set)):
+        return [plain(v) for v in value]
+    if isinstance(value, Path):
+        return str(value)
+    if hasattr(value, "tolist"):
+        return plain(value.tolist())
+    if isinstance(value, float) and value != value:
+        return None
+    return value
+
+
+def first_lines(problems: Iterable[str], most: int = 10) -> list[str]:
+    """The first problems, indented, and how many more there are."""
+    problems = list(problems)
+    shown = [f"  {problem}" for problem in problems[:most]]
+    if len(problems) > most:
+        shown.append(f"  ... and {len(problems) - most} more (all of them with --json)")
+    return shown

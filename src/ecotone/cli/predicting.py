@@ -1,0 +1,42 @@
+"""`ecotone predict`: a local model on new pictures, without a project."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from ecotone.cli.common import example, first_lines, in_file, in_folder, json_option, show
+from ecotone.cli.progress import progress
+
+
+@click.command(epilog=example(
+    "ecotone predict NEW_PHOTOS --model my-reserve/models/latest -o out.csv"
+))
+@click.argument("pictures", type=in_folder())
+@click.option("--model", required=True, type=click.Path(exists=True, path_type=Path),
+              help="The folder of a local model.")
+@click.option("-o", "--output", required=True, type=click.Path(dir_okay=False, path_type=Path),
+              help="The table to write: .csv or .parquet.")
+@click.option("--detections", type=in_file(), default=None,
+              help="MegaDetector json: classify its boxes instead of whole pictures.")
+@click.option("--batch-size", type=click.IntRange(1, 4096), default=32, show_default=True)
+@json_option
+def predict(pictures: Path, model: Path, output: Path, detections: Path | None, batch_size: int,
+            as_json: bool) -> None:
+    """Classify new PICTURES with a local model; neither project nor global model is needed."""
+    from ecotone.bundle.predict import predict_to_file
+
+    with progress() as report:
+        result = predict_to_file(
+            pictures, model, output, detections_json=detections, batch_size=batch_size,
+            progress=report,
+        )
+
+    def lines() -> list[str]:
+        text = [f"{result.rows:,} detections written to {output}"]
+        if result.failures:
+            text += [f"{len(result.failures):,} pictures failed:", *first_lines(result.failures)]
+        return text
+
+    show(result, as_json, lines)
