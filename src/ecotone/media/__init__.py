@@ -1,1 +1,1 @@
-"""media."""
+"""Pictures: decode, cut out, and turn into a model's numbers."""
