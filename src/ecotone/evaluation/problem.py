@@ -102,7 +102,7 @@ def as_scores(scores: object) -> dict[str, GlobalScores]:
     if isinstance(scores, Mapping) and all(isinstance(v, GlobalScores) for v in scores.values()):
         return dict(scores)
     raise InputError(
-        f"scores are of type {type(scores).__name__}; give GlobalScores, or a dict of them by model."
+        f"scores are of type {type(scores).__name__}; give GlobalScores, or a dict by model name."
     )
 
 
