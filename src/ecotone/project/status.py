@@ -1,0 +1,115 @@
+"""`ecotone status`: what a project holds, and the one command to run next."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ecotone.project.records import LATEST
+
+
+@dataclass(frozen=True)
+class Status:
+    """What a project holds.
+
+    counts: rows by kind. scores and embeddings: detections that each model has seen. next: the
+    command to run next; why: the reason.
+    """
+
+    project: Path
+    counts: dict[str, int]
+    classes: int
+    scores: dict[str, int]
+    embeddings: dict[str, int]
+    taxonomy: int
+    failures: list[str]
+    unfinished: list[str]
+    fused: str
+    report: Path | None
+    next: str
+    why: str
+
+    def lines(self) -> list[str]:
+        """The status for people."""
+        c = self.counts
+        lines = [
+            f"project      {self.project}",
+            f"pictures     {c['media']:,} in {c['deployments']:,} deployments",
+            f"detections   {c['detections']:,}",
+            f"labels       {c['labels']:,} of {self.classes:,} classes",
+            f"taxonomy     {self.taxonomy:,} taxa" if self.taxonomy else "taxonomy     none",
+        ]
+        seen = [f"{name} ({n:,})" for name, n in self.scores.items()]
+        lines.append(f"scores       {', '.join(seen) or 'none'}")
+        seen = [f"{name} ({n:,})" for name, n in self.embeddings.items()]
+        lines.append(f"embeddings   {', '.join(seen) or 'none'}")
+        lines.append(f"fused        {self.fused or 'not yet'}")
+        lines.append(f"report       {self.report or 'not yet'}")
+        if self.failures:
+            lines.append(f"failed       {len(self.failures):,} pictures, tried again next time")
+            lines += [f"  {failure}" for failure in self.failures[:5]]
+            if len(self.failures) > 5:
+                lines.append(f"  ... and {len(self.failures) - 5:,} more (all with --json)")
+        lines += [f"unfinished   {run}" for run in self.unfinished]
+        return [*lines, "", f"next: {self.next}", f"      {self.why}"]
+
+
+def status(project: Any) -> Status:
+    """Look at a project without changing it."""
+    from ecotone.store.vectors import embedding_models, score_models
+
+    catalog = project.catalog
+    counts = dict(catalog.counts())
+    scores, embeddings = dict(score_models(catalog)), dict(embedding_models(catalog))
+    latest = catalog.note(LATEST) or {}
+    report = project.path / "reports" / "report.html"
+    command, why = next_step(
+        counts, scores, embeddings, bool(project.config.classes), latest, _is_newer(report, latest)
+    )
+    return Status(
+        project.path, counts, len(set(catalog.current_labels().values())), scores, embeddings,
+        len(catalog.note("taxonomy") or ()), failures_of(catalog), unfinished_of(catalog),
+        latest.get("run", ""), report if report.is_file() else None, command, why,
+    )
+
+
+def _is_newer(report: Path, latest: dict[str, Any]) -> bool:
+    return report.is_file() and report.stat().st_mtime >= latest.get("time", 0)
+
+
+def next_step(
+    counts: dict[str, int], scores: dict[str, int], embeddings: dict[str, int],
+    classes_given: bool, latest: dict[str, Any], reported: bool,
+) -> tuple[str, str]:
+    """The one command to run next, and why."""
+    total = counts["detections"]
+    if not counts["media"]:
+        return "ecotone add images PHOTOS", "there are no pictures yet"
+    if not counts["labels"] and not classes_given:
+        return "ecotone add labels labels.csv", "a few labels say what the local classes are"
+    if not scores and not embeddings:
+        return (
+            "ecotone classify --model model.onnx --classes labels.txt",
+            "a global model gives scores and embeddings (its scores from elsewhere: "
+            "ecotone add scores FILE)",
+        )
+    if not embeddings:
+        return "ecotone embed", "add --model encoder.onnx for a trained network: it does better"
+    done = max(embeddings.values())
+    now = state(counts, scores, embeddings)
+    if latest.get("state") != now:
+        changed = "something was added since the last fusion" if latest else "all is there"
+        part = f"; {total - done:,} detections have no embedding yet" if done < total else ""
+        return "ecotone fuse", changed + part
+    if not reported:
+        return "ecotone report", "the newest fusion has no report yet"
+    return "ecotone export csv -o out.csv", "all is done; more labels make it better"
+
+
+def state(
+    counts: dict[str, int], scores: dict[str, int], embeddings: dict[str, int]
+) -> dict[str, Any]:
+    """What a fusion depends on, small enough to be kept and compared."""
+    rows = {name: counts[name] for name in ("media", "detections", "labels")}
+    return {**rows, "scores": dict(scores), "embeddings": dict(embeddings)}
