@@ -69,11 +69,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code; errors are one line on stderr."""
     try:
-        result = cli.main(
-            list(arguments) if arguments is not None else None,
-            prog_name="ecotone", standalone_mode=False,
-        )
-        return result if isinstance(result, int) else 0
+        words = list(sys.argv[1:] if arguments is None else arguments)
+        with cli.make_context("ecotone", words) as context:
+            cli.invoke(context)
+        return 0
+    except click.exceptions.Exit as done:
+        return done.exit_code
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.ctx.get_help() if error.ctx else "")
         return 2
