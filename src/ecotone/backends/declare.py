@@ -31,6 +31,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     "clip": CLIP,
 }
 FOLDER_FILES = ("model.json", "preprocessing.json", "preprocessor_config.json", "config.json")
+VALUES = ("preset", "scale", "mean", "std")  # fields that say how bytes become numbers
 OUTPUTS = ("probabilities", "logits", "independent")
 RESAMPLE = {0: "nearest", 1: "lanczos", 2: "bilinear", 3: "bicubic"}  # Pillow's numbers
 MEND = (
@@ -41,7 +42,7 @@ MEND = (
 
 @dataclass(frozen=True)
 class ModelInput:
-    """A network's picture input: name, shape (None where it is open), and type as NumPy names it."""
+    """A network's picture input: name, shape (None where open), and type as NumPy names it."""
 
     name: str
     shape: tuple[int | None, ...]
@@ -72,8 +73,21 @@ def find_declaration(
 
     Raises InputError when a declaration cannot be understood.
     """
-    if given is not None:
-        return _given(given)
+    if given is None:
+        return _found(model, metadata)
+    stated = _given(given)
+    if stated.preprocessing is not None and set(VALUES) & set(stated.preprocessing):
+        return stated
+    # Single fields, such as the way of resizing, are laid over what the model declares.
+    below = _found(model, metadata)
+    fields = {**(below.preprocessing or {}), **(stated.preprocessing or {})}
+    return Declaration(
+        fields, stated.output or below.output, stated.embedding or below.embedding,
+        stated.scores or below.scores, f"{stated.source} over {below.source or 'the model'}",
+    )
+
+
+def _found(model: Path, metadata: Mapping[str, Any] | None) -> Declaration:
     for path in (model.with_name(model.name + ".json"), model.with_suffix(".json")):
         if path.is_file():
             return parse_declaration(_read_json(path), str(path))
@@ -123,24 +137,22 @@ def resolve(model: Path, tensor: ModelInput, declared: Declaration) -> Preproces
     """
     layout, height, width = _layout(model, tensor)
     fixed = {"layout": layout, "height": height, "width": width, "dtype": _dtype(model, tensor)}
-    if declared.preprocessing is None:
-        if fixed["dtype"] == "float32":
-            names, sidecar = "|".join(PRESETS), model.with_suffix(".json").name
-            raise BackendError(
-                f"{model}: its input is {tensor.dtype} and nothing says how a picture becomes its "
-                "numbers; " + MEND.format(names=names, sidecar=sidecar)
-            )
-        fields: dict[str, Any] = {}
-    else:
-        fields = expand_preset(declared.preprocessing, declared.source)
+    stated = dict(declared.preprocessing or {})
+    if fixed["dtype"] == "float32" and not set(VALUES) & set(stated):
+        names, sidecar = "|".join(PRESETS), model.with_suffix(".json").name
+        raise BackendError(
+            f"{model}: its input is {tensor.dtype} and nothing says how a picture becomes its "
+            "numbers; " + MEND.format(names=names, sidecar=sidecar)
+        )
+    fields = expand_preset(stated, declared.source)
     for name, value in fixed.items():
-        stated = fields.get(name)
-        if value is not None and stated is not None and stated != value:
+        said = fields.get(name)
+        if value is not None and said is not None and said != value:
             raise BackendError(
-                f"{declared.source}: {name} is {stated!r}, but the input of {model.name} takes "
+                f"{declared.source}: {name} is {said!r}, but the input of {model.name} takes "
                 f"{value!r} (shape {_shape_text(tensor.shape)}); mend the declaration."
             )
-        fields[name] = value if value is not None else stated
+        fields[name] = value if value is not None else said
     for name in ("width", "height"):
         if fields[name] is None:
             raise BackendError(

@@ -47,7 +47,7 @@ def read_model(path: Path) -> bytes:
     except OSError as error:
         raise BackendError(f"{path}: cannot be read ({error.strerror}).") from None
     if data[4:8] != b"TFL3":
-        raise BackendError(f"{path}: not a TFLite model ({len(data):,} bytes); give a .tflite file.")
+        raise BackendError(f"{path}: not a TFLite model, although it is named .tflite.")
     return data
 
 

@@ -1,1 +1,1 @@
-"""engine."""
+"""Running a backend over many pictures."""

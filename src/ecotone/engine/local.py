@@ -1,0 +1,135 @@
+"""Pictures through a backend on this machine: threads decode, batches go to the model, in order.
+
+n rows of a batch, S global classes, D embedding dimensions.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+import numpy as np
+
+from ecotone.backends.base import Outputs, run_backend
+from ecotone.errors import InputError, MediaError
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+class Runner(Protocol):
+    """Applies a function to items and yields the results in their order."""
+
+    def map(self, function: Callable[[T], R], items: Iterable[T]) -> Iterator[R]: ...
+
+
+@dataclass(frozen=True)
+class ThreadRunner:
+    """A pool of threads with at most `ahead` items under way, so that memory stays bounded.
+
+    threads: 0 means one a core. Decoding and resizing release Python's lock, so threads help.
+    """
+
+    threads: int = 0
+    ahead: int = 0
+
+    def map(self, function: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
+        """Results in the order of the items. The first exception of `function` ends it."""
+        threads = self.threads or os.cpu_count() or 1
+        ahead = max(self.ahead, threads + 1)
+        waiting: deque[Future[R]] = deque()
+        with ThreadPoolExecutor(threads, thread_name_prefix="ecotone-media") as pool:
+            try:
+                for item in items:
+                    waiting.append(pool.submit(function, item))
+                    if len(waiting) >= ahead:
+                        yield waiting.popleft().result()
+                while waiting:
+                    yield waiting.popleft().result()
+            finally:
+                for future in waiting:
+                    future.cancel()
+
+
+@dataclass(frozen=True, eq=False)
+class Job:
+    """One picture to read. media_id: what a failure is recorded with. detection_ids: n strings.
+    boxes: (n, 4), x y width height in 0..1."""
+
+    media_id: str
+    path: Path
+    detection_ids: tuple[str, ...]
+    boxes: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Done:
+    """A batch that went through the model: detection ids and media ids of its rows, outputs."""
+
+    detection_ids: tuple[str, ...]
+    media_ids: tuple[str, ...]
+    outputs: Outputs
+
+
+@dataclass(frozen=True)
+class Failed:
+    """A picture that could not be read, and why."""
+
+    media_id: str
+    reason: str
+    detections: int
+
+
+def run_jobs(
+    jobs: Iterable[Job],
+    backend: Any,
+    batch_size: int = 32,
+    scores: bool = True,
+    embeddings: bool = True,
+    runner: Runner | None = None,
+) -> Iterator[Done | Failed]:
+    """Scores and embeddings of the boxes of many pictures, batch by batch, in their order.
+
+    A picture that cannot be read becomes a `Failed` and never ends the run.
+    Raises BackendError when the model itself fails.
+    """
+    if batch_size < 1:
+        raise InputError(f"batch_size is {batch_size}, expected at least 1.")
+    runner = runner or ThreadRunner(ahead=2 * batch_size)
+
+    def prepare(job: Job) -> tuple[Job, np.ndarray | str]:
+        try:
+            return job, backend.preprocessing.prepare(job.path, job.boxes)
+        except (MediaError, InputError) as error:
+            return job, str(error)
+
+    rows: list[np.ndarray] = []
+    names: list[tuple[str, str]] = []
+    for job, prepared in runner.map(prepare, jobs):
+        if isinstance(prepared, str):
+            yield Failed(job.media_id, prepared, len(job.detection_ids))
+            continue
+        rows.extend(prepared)
+        names.extend((detection, job.media_id) for detection in job.detection_ids)
+        while len(rows) >= batch_size:
+            yield _batch(backend, rows[:batch_size], names[:batch_size], scores, embeddings)
+            del rows[:batch_size], names[:batch_size]
+    if rows:
+        yield _batch(backend, rows, names, scores, embeddings)
+
+
+def _batch(
+    backend: Any,
+    rows: list[np.ndarray],
+    names: list[tuple[str, str]],
+    scores: bool,
+    embeddings: bool,
+) -> Done:
+    outputs = run_backend(backend, np.stack(rows), scores, embeddings)
+    detections, media = zip(*names, strict=True)
+    return Done(tuple(detections), tuple(media), outputs)
