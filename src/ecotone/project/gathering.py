@@ -132,14 +132,14 @@ def local_classes(
     given = tuple(classes or project.config.classes)
     if given:
         return tuple(dict.fromkeys(given))
-    from ecotone.taxonomy.names import parse_label
-
     used = sorted(set(known.values()))
     if not used:
         raise ProjectError(
             "no labels and no local classes yet; add labels: ecotone add labels labels.csv "
             "(or list the classes in ecotone.toml)"
         )
+    from ecotone.taxonomy.names import parse_label
+
     stands_for = {parse_label(name).special for name in used}
     found = [c for c in CATEGORIES[1:] if c in set(detections.category) and c not in stands_for]
     return (*used, *found)
