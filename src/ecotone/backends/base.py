@@ -37,7 +37,7 @@ SUFFIXES = {
     ".tflite": "ecotone.backends.tflite:open_tflite",
 }
 BUILT_IN = {
-    "handcrafted": "ecotone.backends.handcrafted:open_handcrafted",
+    "handcrafted": "ecotone.backends.base:open_handcrafted",
     "timm": "ecotone.backends.timm:open_timm",
     "openclip": "ecotone.backends.openclip:open_openclip",
     "speciesnet": "ecotone.backends.speciesnet:open_speciesnet",
@@ -132,6 +132,17 @@ def open_backend(spec: str | Path, classes: Path | None = None, **options: Any) 
             "--classes, or name a tensor to use as embedding."
         )
     return backend
+
+
+def open_handcrafted(argument: str, classes: Path | None = None, **options: Any) -> Any:
+    """The weight-free encoder; it has no settings, and of `options` only `threads` is let pass."""
+    from ecotone.backends.handcrafted import HandcraftedEncoder
+
+    given = sorted(k for k, v in options.items() if k != "threads" and v)
+    if argument or classes or given:
+        what = argument or (given + ["classes"])[0]
+        raise InputError(f"handcrafted: it takes no settings, found {what!r}; leave it out.")
+    return HandcraftedEncoder()
 
 
 def _find(spec: str) -> tuple[Callable[..., Any], str]:

@@ -174,6 +174,12 @@ def expand_preset(fields: Mapping[str, Any], source: str) -> dict[str, Any]:
     return {**PRESETS[name], **rest}
 
 
+def overlay(fields: Mapping[str, Any], given: Any, source: str) -> Preprocessing:
+    """The preprocessing a library declares (`fields`), with the caller's fields laid over it."""
+    stated = dict(_given(given).preprocessing or {}) if given is not None else {}
+    return Preprocessing.from_dict({**fields, **expand_preset(stated, source)}, source)
+
+
 def timm_fields(config: Mapping[str, Any]) -> dict[str, Any]:
     """The preprocessing fields of a timm data configuration (mean and std for pixels in 0..1)."""
     size = config.get("input_size") or (3, 224, 224)

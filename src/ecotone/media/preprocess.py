@@ -36,7 +36,8 @@ class Preprocessing:
     """The declared way from a picture and a box to a model's input.
 
     width, height: of the input in pixels. resize: `squash` to the size, `crop` the middle after
-    scaling the shorter side to size / crop_fraction, or `pad` with grey. antialias: False samples
+    scaling the shorter side to size / crop_fraction, or `pad` with the grey
+    level `fill`. antialias: False samples
     points as torchvision does without antialiasing. dtype `uint8` gives the bytes themselves,
     `int8` the bytes minus 128, and both take no scale, mean or std. context, square: how a
     detection's box is widened before it is cut out, see `media.crop.pixel_box`.
@@ -54,6 +55,7 @@ class Preprocessing:
     scale: float = 1.0
     mean: tuple[float, ...] = (0.0, 0.0, 0.0)
     std: tuple[float, ...] = (1.0, 1.0, 1.0)
+    fill: int = 0
     context: float = 0.05
     square: bool = True
 
@@ -67,6 +69,7 @@ class Preprocessing:
         try:
             object.__setattr__(self, "width", int(self.width))
             object.__setattr__(self, "height", int(self.height))
+            object.__setattr__(self, "fill", int(self.fill))
             for name in ("scale", "crop_fraction", "context"):
                 object.__setattr__(self, name, float(getattr(self, name)))
             for name in ("mean", "std"):
@@ -80,6 +83,8 @@ class Preprocessing:
             raise InputError(f"preprocessing: size {self.width} x {self.height} is not a size.")
         if not 0 < self.crop_fraction <= 1:
             raise InputError(f"preprocessing: crop_fraction {self.crop_fraction} is not in 0..1.")
+        if not 0 <= self.fill <= 255:
+            raise InputError(f"preprocessing: fill {self.fill} is not in 0..255.")
         if self.context < 0:
             raise InputError(f"preprocessing: context {self.context} is negative.")
         if len(self.mean) != 3 or len(self.std) != 3 or min(self.std) <= 0:
@@ -164,7 +169,7 @@ class Preprocessing:
 
             ratio = min(wide, high)
             size = _rounded(picture.width * ratio), _rounded(picture.height * ratio)
-            canvas = Image.new("RGB", (self.width, self.height), (114, 114, 114))
+            canvas = Image.new("RGB", (self.width, self.height), (self.fill,) * 3)
             corner = (self.width - size[0]) // 2, (self.height - size[1]) // 2
             canvas.paste(self._scale(picture, *size), corner)
             return canvas
