@@ -100,3 +100,44 @@ def scores_csv(tmp_path: Path, pictures: Path) -> Path:
     path = tmp_path / "scores.csv"
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return path
+
+
+GLOBAL_NAMES = ("Cervus elaphus (Red Deer)", "gray fox, Urocyon cinereoargenteus", "hog, swine")
+
+
+@pytest.fixture
+def onnx_model(tmp_path: Path) -> Path:
+    """A global classifier `model.onnx` of `pictures`, with `model.json` and `classes.txt` beside.
+
+    Input (n, 3, 32, 32) float32 in 0..1, a pooled layer of 16 numbers, three classes.
+    """
+    onnx = pytest.importorskip("onnx")
+    from onnx import TensorProto, helper, numpy_helper
+
+    rng = np.random.default_rng(3)
+    filters = np.concatenate([np.eye(3), rng.normal(0, 0.7, (13, 3))])[:, :, None, None]
+    # A picture of `pictures` is its colour on three quarters of the area, the inverse on the rest.
+    centre = 0.25 + 0.5 * np.array(list(COATS.values())) / 255  # (3 classes, 3 channels)
+    weights = np.zeros((16, 3))
+    weights[:3] = 2 * centre.T * 60
+    bias = -(centre**2).sum(axis=1) * 60
+    arrays = {"filters": filters, "weights": weights, "bias": bias}
+    graph = helper.make_graph(
+        [
+            helper.make_node("Conv", ["picture", "filters"], ["conv"]),
+            helper.make_node("Relu", ["conv"], ["relu"]),
+            helper.make_node("GlobalAveragePool", ["relu"], ["pooled"]),
+            helper.make_node("Flatten", ["pooled"], ["flat"]),
+            helper.make_node("Gemm", ["flat", "weights", "bias"], ["logits"]),
+            helper.make_node("Softmax", ["logits"], ["probability"], axis=1),
+        ],
+        "coats",
+        [helper.make_tensor_value_info("picture", TensorProto.FLOAT, ["n", 3, 32, 32])],
+        [helper.make_tensor_value_info("probability", TensorProto.FLOAT, ["n", 3])],
+        [numpy_helper.from_array(a.astype(np.float32), name) for name, a in arrays.items()],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    onnx.save(model, tmp_path / "model.onnx")
+    (tmp_path / "model.json").write_text('{"preprocessing": {"preset": "unit"}}', encoding="utf-8")
+    (tmp_path / "classes.txt").write_text("\n".join(GLOBAL_NAMES) + "\n", encoding="utf-8")
+    return tmp_path / "model.onnx"

@@ -1,0 +1,106 @@
+"""What the documentation says is true: its commands and its Python run, its names exist."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from importlib import import_module
+from pathlib import Path
+
+import click
+import pytest
+
+from ecotone import cli
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+PAGES = {"README.md": REPOSITORY / "README.md", **{
+    path.name: path for path in sorted((REPOSITORY / "docs").glob("*.md"))}}
+BLOCK = re.compile(r"<!-- run: ([\w-]+) -->\n```\w+\n(.*?)```", re.DOTALL)
+
+
+def blocks(page: str) -> dict[str, str]:
+    """The blocks of a page that are marked to be run, by name."""
+    return dict(BLOCK.findall(PAGES[page].read_text(encoding="utf-8")))
+
+
+def command_lines(text: str) -> list[list[str]]:
+    """The words after `ecotone` of every line of a shell block."""
+    lines = [shlex.split(line, comments=True) for line in text.splitlines()]
+    assert all(words[0] == "ecotone" for words in lines if words)
+    return [words[1:] for words in lines if words]
+
+
+@pytest.fixture
+def workplace(tmp_path, monkeypatch, pictures, labels_csv, scores_csv, onnx_model):
+    """A folder with what the examples name: PHOTOS, NEW_PHOTOS, labels.csv, model.onnx ..."""
+    pictures.rename(tmp_path / "PHOTOS")
+    (tmp_path / "NEW_PHOTOS").symlink_to(tmp_path / "PHOTOS" / "cam2")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("ECOTONE_PROJECT", raising=False)
+    return tmp_path
+
+
+def run_all(text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    for words in command_lines(text):
+        code = cli.run(words)
+        err = capsys.readouterr().err
+        assert code == 0, f"ecotone {' '.join(words)}: {err}"
+
+
+def test_the_one_line_of_the_readme_runs(workplace, capsys):
+    run_all(blocks("README.md")["quick"], capsys)
+    page = (workplace / "my-reserve/reports/report.html").read_text(encoding="utf-8")
+    assert "red deer" in page
+
+
+def test_the_steps_of_the_readme_run(workplace, capsys):
+    run_all(blocks("README.md")["steps"], capsys)
+    rows = (workplace / "observations.csv").read_text(encoding="utf-8").splitlines()
+    assert len(rows) == 1 + 24
+    assert len((workplace / "new.csv").read_text(encoding="utf-8").splitlines()) == 1 + 12
+
+
+def test_the_python_of_the_readme_runs(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, object] = {}
+    exec(compile(blocks("README.md")["python"], "README.md", "exec"), names)
+    assert names["fused"].shape == names["alone"].shape
+    assert capsys.readouterr().out
+
+
+def test_every_command_is_documented():
+    text = "\n".join(path.read_text(encoding="utf-8") for path in PAGES.values())
+    context = click.Context(cli.cli)
+    words = [[name] for name in cli.COMMANDS]
+    group = cli.cli.get_command(context, "add")
+    words += [["add", name] for name in group.list_commands(context)]
+    missing = [" ".join(w) for w in words if f"ecotone {' '.join(w)}" not in text]
+    assert not missing, f"no page shows: {missing}"
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_links_lead_somewhere(page):
+    path = PAGES[page]
+    for target in re.findall(r"\]\((?!https?:)([^)#]+)", path.read_text(encoding="utf-8")):
+        assert (path.parent / target).exists(), f"{page}: {target} is missing"
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_names_of_our_code_exist(page):
+    text = PAGES[page].read_text(encoding="utf-8")
+    for path in re.findall(r"`ecotone/([\w/]+\.py)`", text):
+        assert (REPOSITORY / "src" / "ecotone" / path).is_file(), f"{page}: {path}"
+    for dotted in re.findall(r"`(ecotone(?:\.\w+)+)`", text):
+        assert found(dotted), f"{page}: {dotted} does not exist"
+
+
+def found(dotted: str) -> bool:
+    """Whether a dotted name is a module, or something in one."""
+    parts = dotted.split(".")
+    for length in range(len(parts), 0, -1):
+        try:
+            thing = import_module(".".join(parts[:length]))
+        except ModuleNotFoundError:
+            continue
+        return all(hasattr(thing, part) for part in parts[length:])
+    return False
