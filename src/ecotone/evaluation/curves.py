@@ -108,7 +108,7 @@ def learning_curves(
     scores: GlobalScores | Mapping[str, GlobalScores] | None,
     labels: Sequence[str | None],
     *,
-    counts: Sequence[int] = COUNTS,
+    counts: Sequence[float] = COUNTS,
     fractions: Sequence[float] | None = None,
     seeds: int | Sequence[int] = 5,
     test_fraction: float = 0.25,
@@ -129,7 +129,7 @@ def learning_curves(
 
 def hold_out(
     study: Study,
-    counts: Sequence[int],
+    counts: Sequence[float],
     fractions: Sequence[float] | None,
     seeds: Sequence[int],
     test_fraction: float = 0.25,
@@ -160,13 +160,20 @@ def hold_out(
 
 
 def label_budgets(
-    available: int, counts: Sequence[int], fractions: Sequence[float] | None = None
+    available: int, counts: Sequence[float], fractions: Sequence[float] | None = None
 ) -> list[int]:
-    """The numbers of labels of a curve: those of `counts` that are there, and all there are."""
+    """The numbers of labels of a curve: those of `counts` that are there, and all there are.
+
+    A count below 1 is a fraction of those available, like `fractions`, which stand alone.
+    """
     if fractions is not None:
-        wanted = {max(1, round(f * available)) for f in fractions if 0 < f <= 1}
+        shares = [f for f in fractions if 0 < f <= 1]
+        wanted = {max(1, round(f * available)) for f in shares}
     else:
-        wanted = {int(c) for c in counts if c < available} | {available}
+        absolute = {round(c * available) if c < 1 else int(c) for c in counts}
+        wanted = {max(1, c) for c in absolute if c < available} | {available}
+    if not wanted:
+        raise InputError(f"fractions {list(fractions or ())}: none is above 0 and at most 1.")
     return sorted(wanted)
 
 
