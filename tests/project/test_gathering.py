@@ -6,8 +6,6 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from ecotone.config import Config
 from ecotone.errors import ProjectError
@@ -15,7 +13,6 @@ from ecotone.project.gathering import (
     detector_scores,
     groups_of,
     has_detector,
-    join_groups,
     local_classes,
     take,
 )
@@ -29,30 +26,6 @@ def detections(*rows):
     media = [r[0] for r in rows]
     return Detections([f"{m}:{i}" for i, m in enumerate(media)], media, [WHOLE] * len(rows),
                       [r[1] for r in rows], [r[2] for r in rows])
-
-
-small = st.lists(st.tuples(st.sampled_from("abcdef"), st.sampled_from(["", "x", "y", "z"])),
-                 min_size=1, max_size=12)
-
-
-@given(small)
-def test_groups_join_what_shares_a_key_or_a_content(items):
-    keys, hashes = [k for k, _ in items], [h for _, h in items]
-    groups = join_groups(keys, hashes)
-    # The slow way: merge until nothing changes.
-    slow = list(range(len(items)))
-    changed = True
-    while changed:
-        changed = False
-        for i in range(len(items)):
-            for j in range(len(items)):
-                linked = keys[i] == keys[j] or (hashes[i] and hashes[i] == hashes[j])
-                if linked and slow[i] != slow[j]:
-                    slow[i] = slow[j] = min(slow[i], slow[j])
-                    changed = True
-    for i in range(len(items)):
-        for j in range(len(items)):
-            assert (groups[i] == groups[j]) == (slow[i] == slow[j])
 
 
 def media(n_deployments, per=2):
@@ -73,6 +46,15 @@ def test_deployments_are_the_groups_when_five_have_labels(n, by, expected):
     found = detections(*[(m, "animal", 1.0) for m in table.id])
     labels = np.array(["deer"] * len(found), dtype=object)
     assert len(set(groups_of(table, found, labels, by))) == expected
+
+
+def test_copies_of_a_picture_are_in_one_group():
+    table = media(3)
+    table.content_hash[5] = table.content_hash[0]
+    found = detections(*[(m, "animal", 1.0) for m in table.id])
+    labels = np.array(["deer"] * len(found), dtype=object)
+    groups = groups_of(table, found, labels, "auto")
+    assert groups[0] == groups[5] and len(set(groups)) == 5
 
 
 def test_unlabelled_deployments_do_not_count():

@@ -11,16 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy import sparse
-from scipy.sparse.csgraph import connected_components
 
 from ecotone.errors import InputError, ProjectError
+from ecotone.evaluation.splits import MIN_LOCATIONS, make_units
 from ecotone.types import CATEGORIES, Detections, GlobalScores
 
 if TYPE_CHECKING:
     from ecotone.taxonomy.tree import Taxonomy
 
 DETECTOR = "detector"
-MIN_DEPLOYMENTS = 5  # labelled deployments from which on whole deployments are held out
 
 
 @dataclass(frozen=True, eq=False)
@@ -197,37 +196,23 @@ def detector_scores(detections: Detections) -> GlobalScores:
 
 
 def groups_of(media: Any, detections: Detections, labels: np.ndarray, by: str) -> np.ndarray:
-    """Group names (N,): deployment or event, joined over pictures with the same content.
+    """Group names (N,) str: deployment or event, joined over pictures with the same content.
 
     by: "deployment", "event", or "auto": deployment when labels come from at least 5 of them.
     """
     row_of = {medium: row for row, medium in enumerate(media.id)}
     rows = np.array([row_of[m] for m in detections.media_id], dtype=np.intp)
-    deployment = np.asarray(media.deployment_id, dtype=object)
-    labelled = np.array([label is not None for label in labels], dtype=bool)
-    enough = len(set(deployment[rows[labelled]])) >= MIN_DEPLOYMENTS
-    if by == "deployment" or (by == "auto" and enough):
-        unit = deployment
-    else:
-        unit = np.asarray(media.event_id, dtype=object)
-    keys = [str(u) if u else f"medium {m}" for u, m in zip(unit, media.id, strict=True)]
-    return np.asarray(join_groups(keys, media.content_hash), dtype=object)[rows]
-
-
-def join_groups(keys: Sequence[str], hashes: Sequence[str]) -> list[str]:
-    """Groups (n,) in which two items are together when they share a key or a content hash.
-
-    A group carries the name of its first key; an empty hash joins nothing.
-    """
-    left = np.unique(np.asarray(keys, dtype=str), return_inverse=True)[1]
-    filled = [h or f"item {i}" for i, h in enumerate(hashes)]
-    right = np.unique(np.asarray(filled, dtype=str), return_inverse=True)[1] + left.max() + 1
-    size = int(right.max()) + 1
-    graph = sparse.coo_matrix((np.ones(len(left)), (left, right)), shape=(size, size))
-    component = connected_components(graph, directed=False)[1][left]
-    first = np.unique(component, return_index=True)[1]
-    names = {int(component[i]): str(keys[i]) for i in first}
-    return [names[int(c)] for c in component]
+    labelled = np.zeros(len(row_of), dtype=bool)
+    labelled[rows[[label is not None for label in labels]]] = True
+    units, _ = make_units(
+        len(row_of),
+        locations=None if by == "event" else media.deployment_id,
+        events=media.event_id,
+        duplicates=[media.content_hash],
+        labelled=labelled,
+        min_locations=1 if by == "deployment" else MIN_LOCATIONS,
+    )
+    return np.array([f"group {unit}" for unit in units[rows]], dtype=object)
 
 
 def taxonomy_of(catalog: Any, scores: dict[str, GlobalScores]) -> Taxonomy | None:

@@ -27,7 +27,8 @@ def make_record(
     """The run record: what the report shows and what makes the run repeatable."""
     labelled = np.array([label is not None for label in gathered.labels])
     selection = classifier.selection_
-    oof = np.asarray(selection.oof_proba, dtype=np.float64)
+    local = classifier.preferred_ == "local"
+    oof = np.asarray(selection.oof_local if local else selection.oof_proba, dtype=np.float64)
     held = labelled & np.isfinite(oof).all(axis=1)
     mapping = {name: _mapping(m) for name, m in _mappings(classifier, gathered).items()}
     return {

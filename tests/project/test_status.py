@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+import pytest
+
+from ecotone.project.status import next_step, state
+
+
+def counts(media=0, detections=None, labels=0):
+    return {"media": media, "detections": media if detections is None else detections,
+            "labels": labels, "deployments": 1}
+
+
+def step(c, scores=None, embeddings=None, classes=False, latest=None, reported=False):
+    return next_step(c, scores or {}, embeddings or {}, classes, latest or {}, reported)[0]
+
+
+@pytest.mark.parametrize(("given", "expected"), [
+    ({"c": counts()}, "ecotone add images"),
+    ({"c": counts(9)}, "ecotone add labels"),
+    ({"c": counts(9), "classes": True}, "ecotone classify"),
+    ({"c": counts(9, labels=3)}, "ecotone classify"),
+    ({"c": counts(9, labels=3), "scores": {"m": 9}}, "ecotone embed"),
+    ({"c": counts(9, labels=3), "embeddings": {"m": 9}}, "ecotone fuse"),
+])
+def test_one_step_after_the_other(given, expected):
+    assert step(**given).startswith(expected)
+
+
+def test_after_a_fusion_comes_the_report_then_the_export():
+    c, m = counts(9, labels=3), {"m": 9}
+    latest = {"run": "r", "state": state(c, m, m)}
+    assert step(c, m, m, latest=latest) == "ecotone report"
+    assert step(c, m, m, latest=latest, reported=True).startswith("ecotone export")
+
+
+def test_new_labels_ask_for_a_new_fusion():
+    c, m = counts(9, labels=3), {"m": 9}
+    latest = {"run": "r", "state": state(c, m, m)}
+    command, why = next_step(counts(9, labels=4), m, m, False, latest, True)
+    assert command == "ecotone fuse" and "added since" in why
+
+
+def test_missing_embeddings_are_said():
+    assert "4 detections have no embedding" in next_step(
+        counts(9, labels=3), {}, {"m": 5}, False, {}, False)[1]
