@@ -1,3 +1,36 @@
-"""Ecotone: a global wildlife model and a few local labels become local probabilities."""
+"""Ecotone: a global wildlife model and a few local labels become local probabilities.
+
+Public names are imported on first use, so that `import ecotone` stays fast.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
 
 __version__ = "0.1.0"
+
+_PUBLIC = {
+    "FusionClassifier": "ecotone.fusion.classifier",
+    "LocalModel": "ecotone.fusion.local_model",
+    "Mapping": "ecotone.fusion.mapping",
+    "ScoreReport": "ecotone.fusion.calibration",
+    "Selection": "ecotone.fusion.selection",
+    "Project": "ecotone.project",
+    "Taxonomy": "ecotone.taxonomy.tree",
+    "Detections": "ecotone.types",
+    "GlobalScores": "ecotone.types",
+    "Posteriors": "ecotone.types",
+    "EcotoneError": "ecotone.errors",
+}
+
+__all__ = sorted([*_PUBLIC, "__version__"])
+
+
+def __getattr__(name: str) -> object:
+    if name in _PUBLIC:
+        return getattr(import_module(_PUBLIC[name]), name)
+    raise AttributeError(f"module 'ecotone' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

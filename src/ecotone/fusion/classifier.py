@@ -1,0 +1,208 @@
+"""`FusionClassifier`: map, co-train, select; fused posteriors, and a local model to keep.
+
+N training rows, M new rows, S global classes, K local classes, D embedding dimensions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping as MappingType
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ecotone.errors import InputError
+from ecotone.fusion import inputs
+from ecotone.fusion.calibration import ScoreReport, score
+from ecotone.fusion.cotraining import Candidate
+from ecotone.fusion.evidence import EvidenceModel
+from ecotone.fusion.features import content_keys, fit_projection, project_all
+from ecotone.fusion.local_model import LocalModel, softmax
+from ecotone.fusion.mapping import Mapping
+from ecotone.fusion.pipeline import Pool, Rows, fit_pools
+from ecotone.fusion.sampling import choose_rows
+from ecotone.fusion.selection import Selection
+
+if TYPE_CHECKING:
+    from ecotone.taxonomy.tree import Taxonomy
+
+CHUNK = 16384
+
+
+class FusionClassifier:
+    """Fuses the scores of global models with a few local labels.
+
+    local_classes: K names in any convention. global_classes: S names, or a dict of such by model.
+    taxonomy: a `Taxonomy` that helps to resolve names, or None. random_state: seed of folds and
+    samples. max_dimensions: principal axes kept of the embedding. max_rows: unlabelled rows that
+    students are fitted on; all rows get posteriors. label_trust: probability that a label is right.
+
+    Attributes after `fit`: classes_, local_model_, pseudo_labels_, mapping_, mappings_,
+    selection_, preferred_ ("fused" or "local", by out-of-fold loss).
+
+    Example:
+        >>> import numpy as np
+        >>> from ecotone import FusionClassifier
+        >>> rng = np.random.default_rng(0)
+        >>> truth = rng.integers(0, 2, 60)
+        >>> embeddings = rng.normal(size=(60, 8)) + 3 * truth[:, None]
+        >>> scores = np.where(truth[:, None] == [0, 1], 0.8, 0.2)
+        >>> labels = [None] * 60
+        >>> labels[:2] = ["red fox", "roe deer"]
+        >>> labels[0:2] = [["red fox", "roe deer"][t] for t in truth[:2]]
+        >>> clf = FusionClassifier(["red fox", "roe deer"], ["Vulpes vulpes (red fox)", "deer"])
+        >>> clf.fit(embeddings, scores, labels).predict_proba(embeddings, scores).shape
+        (60, 2)
+    """
+
+    def __init__(
+        self,
+        local_classes: Sequence[str],
+        global_classes: Sequence[str] | MappingType[str, Sequence[str]] | None = None,
+        taxonomy: Taxonomy | None = None,
+        *,
+        random_state: int = 0,
+        max_dimensions: int = 256,
+        max_rows: int = 16000,
+        label_trust: float = 1.0,
+    ) -> None:
+        self.local_classes = local_classes
+        self.global_classes = global_classes
+        self.taxonomy = taxonomy
+        self.random_state = random_state
+        self.max_dimensions = max_dimensions
+        self.max_rows = max_rows
+        self.label_trust = label_trust
+
+    def fit(
+        self,
+        embeddings: np.ndarray,
+        scores: object = None,
+        labels: Sequence[str | None] | None = None,
+        groups: Sequence[object] | None = None,
+    ) -> FusionClassifier:
+        """Learn the map, the students and their weights.
+
+        embeddings: (N, D). scores: (N, S) array of probabilities, scipy sparse (truncated rows keep
+        their missing mass), GlobalScores, a dict of these by model, or None. labels: N local class
+        names, None where unlabelled. groups: N places or bursts that folds must not split.
+
+        Raises InputError when shapes, names or values do not fit.
+        """
+        classes = inputs.check_classes(self.local_classes, "local_classes")
+        embeddings = inputs.check_embeddings(embeddings, None if labels is None else len(labels))
+        n = len(embeddings)
+        if n == 0:
+            raise InputError("fit: no rows; give at least one embedding.")
+        target = inputs.check_labels([None] * n if labels is None else labels, classes)
+        if groups is not None and len(groups) != n:
+            raise InputError(f"groups: {len(groups)} entries, expected {n}.")
+        if not 0.5 <= self.label_trust <= 1.0:
+            raise InputError(f"label_trust: {self.label_trust}, expected 0.5 to 1.")
+        by_model = inputs.check_scores(scores, self.global_classes, n)
+
+        keys = content_keys(embeddings, self.random_state)
+        order = np.argsort(keys, kind="stable")
+        self.mean_, self.projection_ = fit_projection(
+            embeddings, order[: max(2000, 5 * self.max_dimensions)], self.max_dimensions
+        )
+        evidence = EvidenceModel.start(by_model, classes, self.taxonomy)
+        sample, inclusion = choose_rows(evidence, by_model, target, keys, self.max_rows)
+        rows = Rows(
+            features=project_all(embeddings[sample], self.mean_, self.projection_),
+            scores={name: s.take(sample) for name, s in by_model.items()},
+            target=target[sample],
+            weight=1.0 / inclusion,
+            keys=keys[sample],
+            groups=None if groups is None else np.asarray([str(g) for g in groups])[
+                sample[target[sample] >= 0]
+            ],
+        )
+        self.classes_ = np.asarray(classes, dtype=object)
+        fitted = fit_pools(rows, evidence, self.label_trust)
+        self._evidence, self._fused, self._local = fitted.evidence, fitted.fused, fitted.local
+        self.mappings_: dict[str, Mapping] = fitted.evidence.mappings
+        self.mapping_ = self._main_mapping(by_model)
+        self.preferred_ = fitted.preferred
+        self.selection_: Selection = fitted.selection(sample, n)
+        self.local_model_ = self._make_local_model(fitted.local)
+        self.pseudo_labels_ = self.predict_proba(embeddings, scores)
+        labelled = target >= 0
+        self.pseudo_labels_[labelled] = fitted.clamp(target[labelled])
+        return self
+
+    def _main_mapping(self, by_model: dict) -> Mapping | dict[str, Mapping] | None:
+        if isinstance(self.global_classes, MappingType) or len(by_model) > 1:
+            return self.mappings_
+        return next(iter(self.mappings_.values()), None)
+
+    def _make_local_model(self, pool: Pool) -> LocalModel:
+        return LocalModel(
+            classes=tuple(self.classes_),
+            mean=self.mean_,
+            projection=self.projection_,
+            unit=True,
+            weights=np.stack([c.head[0] for c in pool.members]),
+            bias=np.stack([c.head[1] for c in pool.members]),
+            mix=pool.weight,
+            temperature=pool.temperature,
+        )
+
+    def predict_proba(self, embeddings: np.ndarray, scores: object = None) -> np.ndarray:
+        """Fused local posteriors (M, K) float32, columns as `classes_`; rows sum to 1.
+
+        scores: as in `fit`; a model that is left out, or None, just says nothing.
+        Raises InputError when shapes do not fit, or before `fit`.
+        """
+        self._check_fitted()
+        embeddings = inputs.check_embeddings(embeddings)
+        if embeddings.shape[1] != len(self.mean_):
+            raise InputError(
+                f"embeddings: {embeddings.shape[1]} dimensions, fitted with {len(self.mean_)}."
+            )
+        by_model = inputs.check_scores(scores, self.global_classes, len(embeddings))
+        unknown = sorted(set(by_model) - set(self.mappings_))
+        if unknown:
+            raise InputError(f"scores: the model {unknown[0]!r} was not there in fit.")
+        out = np.empty((len(embeddings), len(self.classes_)), dtype=np.float32)
+        for start in range(0, len(embeddings), CHUNK):
+            part = slice(start, start + CHUNK)
+            some = {name: s.take(np.arange(len(s))[part]) for name, s in by_model.items()}
+            features = project_all(embeddings[part], self.mean_, self.projection_)
+            evidence, rival = self._evidence.log_evidence(some, len(features))
+            out[part] = self._fused.proba(features, evidence, rival)
+        return out
+
+    def predict(self, embeddings: np.ndarray, scores: object = None) -> np.ndarray:
+        """The most probable local class of each row, (M,) str."""
+        return self.classes_[self.predict_proba(embeddings, scores).argmax(axis=1)]
+
+    def map_proba(self, scores: object, n: int | None = None) -> np.ndarray:
+        """What the map alone says, (M, K): the local posterior without any embedding."""
+        self._check_fitted()
+        by_model = inputs.check_scores(scores, self.global_classes, n)
+        rows = len(next(iter(by_model.values()))) if by_model else int(n or 0)
+        evidence, _ = self._evidence.log_evidence(by_model, rows)
+        return softmax(0.7 * evidence + np.log(self._evidence.class_prior).astype(np.float32))
+
+    def score_report(
+        self, embeddings: np.ndarray, scores: object, labels: Sequence[str | None]
+    ) -> ScoreReport:
+        """Overall and per-class accuracy, log-loss and ECE on labelled rows.
+
+        The figures are those of `predict_proba`; `.local` holds those of `local_model_`.
+        """
+        target = inputs.check_labels(labels, tuple(self.classes_))
+        keep = np.flatnonzero(target >= 0)
+        if not len(keep):
+            raise InputError("score_report: no row has a label; give at least one.")
+        fused = self.predict_proba(embeddings, scores)[keep]
+        local = self.local_model_.predict_proba(embeddings)[keep]
+        return score(fused, target[keep], local=score(local, target[keep]))
+
+    def _check_fitted(self) -> None:
+        if not hasattr(self, "local_model_"):
+            raise InputError("FusionClassifier: call fit before predicting.")
+
+
+__all__ = ["Candidate", "FusionClassifier"]

@@ -1,0 +1,110 @@
+"""What `FusionClassifier` is given, checked once and put into one form.
+
+N detections, S global classes, K local classes, D embedding dimensions.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping as MappingType
+from collections.abc import Sequence
+
+import numpy as np
+from scipy import sparse
+
+from ecotone.errors import InputError
+from ecotone.types import GlobalScores
+
+DEFAULT_MODEL = "global model"
+
+
+def check_embeddings(embeddings: object, n: int | None = None) -> np.ndarray:
+    """Embeddings (N, D) as a finite float array. Raises InputError otherwise."""
+    array = np.asarray(embeddings)
+    if array.ndim != 2 or array.dtype.kind not in "fiu":
+        raise InputError(
+            f"embeddings: expected a number array (N, D), found shape {array.shape} "
+            f"of {array.dtype}."
+        )
+    if n is not None and len(array) != n:
+        raise InputError(f"embeddings: {len(array)} rows, labels have {n}; give one row each.")
+    if array.dtype == np.float64 or array.dtype.kind in "iu":
+        array = array.astype(np.float32)
+    finite = np.isfinite(array.sum(axis=1, dtype=np.float64))
+    if not finite.all():
+        row = int(np.flatnonzero(~finite)[0])
+        raise InputError(f"embeddings: row {row} holds NaN or infinity; leave such rows out.")
+    return array
+
+
+def check_labels(labels: Sequence[object], classes: Sequence[str]) -> np.ndarray:
+    """Class numbers (N,), -1 where unlabelled (None, NaN or empty).
+
+    Raises InputError for a label that is not among the local classes, with the nearest ones.
+    """
+    index = {name: i for i, name in enumerate(classes)}
+    out = np.full(len(labels), -1, dtype=int)
+    for row, label in enumerate(labels):
+        if label is None or label == "" or (isinstance(label, float) and np.isnan(label)):
+            continue
+        found = index.get(str(label))
+        if found is None:
+            near = difflib.get_close_matches(str(label), list(index), 3)
+            hint = f"; did you mean {', '.join(map(repr, near))}?" if near else ""
+            raise InputError(
+                f"labels: row {row} says {str(label)!r}, which is not a local class{hint}"
+            )
+        out[row] = found
+    return out
+
+
+def check_classes(classes: Sequence[str], what: str) -> tuple[str, ...]:
+    """Class names as strings. Raises InputError when there are none or one stands twice."""
+    names = tuple(str(c) for c in classes)
+    if not names:
+        raise InputError(f"{what}: no classes given; name at least one.")
+    if what == "local_classes" and len(set(names)) < len(names):
+        twice = next(n for n in names if names.count(n) > 1)
+        raise InputError(f"{what}: {twice!r} is given twice; name each class once.")
+    return names
+
+
+def check_scores(
+    scores: object, global_classes: object, n: int | None = None
+) -> dict[str, GlobalScores]:
+    """Scores by model name. A single model may come as array, sparse matrix or GlobalScores.
+
+    Raises InputError when models, columns or rows do not fit.
+    """
+    if scores is None:
+        return {}
+    if not isinstance(scores, MappingType):
+        scores = {DEFAULT_MODEL: scores}
+        global_classes = {DEFAULT_MODEL: global_classes}
+    if not isinstance(global_classes, MappingType):
+        global_classes = dict.fromkeys(scores, global_classes)
+    out: dict[str, GlobalScores] = {}
+    for name, value in scores.items():
+        if value is None:
+            continue
+        classes = global_classes.get(name)
+        if classes is None and not isinstance(value, GlobalScores):
+            raise InputError(f"scores: global_classes has no entry for the model {name!r}.")
+        out[str(name)] = _one_model(str(name), value, classes, n)
+    return out
+
+
+def _one_model(name: str, value: object, classes: object, n: int | None) -> GlobalScores:
+    if isinstance(value, GlobalScores):
+        given = value
+        if classes is not None and tuple(map(str, classes)) != given.classes:
+            raise InputError(f"scores of {name!r}: its classes are not the global_classes given.")
+    elif sparse.issparse(value):
+        given = GlobalScores(sparse.csr_matrix(value), check_classes(classes, "global_classes"))
+    else:
+        given = GlobalScores.from_dense(
+            np.asarray(value, dtype=np.float32), check_classes(classes, "global_classes")
+        )
+    if n is not None and len(given) != n:
+        raise InputError(f"scores of {name!r}: {len(given)} rows, expected {n}.")
+    return given

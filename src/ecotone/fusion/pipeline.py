@@ -1,0 +1,240 @@
+"""Map, co-train, select on one set of rows: folds, pools, and what they are worth.
+
+n rows of the sample, m labelled ones, K local classes, C candidates.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ecotone.fusion.cotraining import Candidate, TrainingSet, fit_candidates
+from ecotone.fusion.evidence import EvidenceModel
+from ecotone.fusion.local_model import FLOOR, softmax
+from ecotone.fusion.selection import (
+    Selection,
+    agreement,
+    fit_temperature,
+    guarded,
+    make_folds,
+    pool_weights,
+    selection_table,
+)
+from ecotone.types import GlobalScores
+
+FOLDS = 3
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """The sample: features (n, d), scores by model, target (n,) class number or -1, weight (n,)
+    inverse inclusion probability, keys (n,), groups (m,) of the labelled rows or None."""
+
+    features: np.ndarray
+    scores: dict[str, GlobalScores]
+    target: np.ndarray
+    weight: np.ndarray
+    keys: np.ndarray
+    groups: np.ndarray | None
+
+
+@dataclass(frozen=True, eq=False)
+class Pool:
+    """A linear opinion pool of candidates with a temperature."""
+
+    members: tuple[Candidate, ...]
+    weight: np.ndarray
+    temperature: float
+
+    def proba(self, features: np.ndarray, evidence: np.ndarray, rival: np.ndarray) -> np.ndarray:
+        """Pooled, calibrated probabilities (n, K) float32."""
+        pooled = np.zeros((len(features), evidence.shape[1]), dtype=np.float32)
+        for member, weight in zip(self.members, self.weight, strict=True):
+            pooled += np.float32(weight) * np.exp(member.log_proba(features, evidence, rival))
+        return softmax(np.log(pooled + FLOOR) / np.float32(self.temperature))
+
+
+@dataclass(frozen=True, eq=False)
+class Fitted:
+    """What `fit_pools` found. out_of_fold: (m, K) fused and local, NaN without folds."""
+
+    evidence: EvidenceModel
+    fused: Pool
+    local: Pool
+    preferred: str
+    table: tuple[dict, ...]
+    labelled: np.ndarray
+    out_of_fold: tuple[np.ndarray, np.ndarray]
+    losses: tuple[float | None, float | None]
+    trust: float
+
+    def selection(self, sample: np.ndarray, n: int) -> Selection:
+        """The selection, with out-of-fold posteriors at the row numbers of the whole data."""
+        full = []
+        for proba in self.out_of_fold:
+            values = np.full((n, proba.shape[1]), np.nan, dtype=np.float32)
+            values[sample[self.labelled]] = proba
+            full.append(values)
+        best = max(self.table, key=lambda row: row["weight"])["name"]
+        return Selection(
+            self.table, best, *full, *self.losses, self.fused.temperature, self.local.temperature
+        )
+
+    def clamp(self, target: np.ndarray) -> np.ndarray:
+        """Label distributions (n, K) of class numbers, at the trust given to labels."""
+        return clamped(target, len(self.evidence.classes), self.trust).astype(np.float32)
+
+
+def clamped(target: np.ndarray, k: int, trust: float) -> np.ndarray:
+    """Label distributions (n, K): trust on the label, the rest on the others."""
+    if k == 1:
+        return np.ones((len(target), 1))
+    out = np.full((len(target), k), (1.0 - trust) / (k - 1))
+    out[np.arange(len(target)), target] = trust
+    return out
+
+
+def _train(
+    rows: Rows, evidence: EvidenceModel, use: np.ndarray, trust: float
+) -> tuple[EvidenceModel, list[Candidate], np.ndarray, np.ndarray]:
+    """Maps and candidates from the rows in `use`; and the evidence of all rows under these maps."""
+    labelled = np.flatnonzero(use & (rows.target >= 0))
+    targets = clamped(rows.target[labelled], len(evidence.classes), trust)
+    fitted = evidence.fit(rows.scores, labelled, targets)
+    total, rival = fitted.log_evidence(rows.scores, len(rows.features))
+    data = TrainingSet(
+        features=rows.features,
+        evidence=total,
+        rival=rival,
+        labelled=labelled,
+        targets=targets.astype(np.float32),
+        use=use,
+        weight=rows.weight,
+        log_prior=np.log(fitted.class_prior).astype(np.float32),
+    )
+    return fitted, fit_candidates(data, informed=bool(rows.scores)), total, rival
+
+
+@dataclass(eq=False)
+class _HeldOut:
+    """Out-of-fold log probabilities (C, m, K) and agreements (C,), filled fold by fold."""
+
+    log_proba: np.ndarray
+    agreement: np.ndarray
+    complete: bool
+
+
+def _cross_fit(
+    rows: Rows, evidence: EvidenceModel, fold: np.ndarray, n_folds: int, names: list[str],
+    trust: float,
+) -> _HeldOut:
+    """Refit everything without each fold; fold: (n,) fold of every row, labelled or not."""
+    labelled = np.flatnonzero(rows.target >= 0)
+    place = {name: i for i, name in enumerate(names)}
+    k = len(evidence.classes)
+    out = _HeldOut(np.zeros((len(names), len(labelled), k)), np.zeros(len(names)), n_folds > 1)
+    for f in range(n_folds):
+        use = fold != f
+        fitted, candidates, total, rival = _train(rows, evidence, use, trust)
+        held, fresh = fold[labelled] == f, np.flatnonzero(~use & (rows.target < 0))
+        log_prior = np.log(fitted.class_prior)
+        floor = agreement(np.tile(log_prior, (len(fresh), 1)), total[fresh])
+        for c in candidates:
+            at = labelled[held]
+            out.log_proba[place[c.name], held] = c.log_proba(
+                rows.features[at], total[at], rival[at]
+            )
+            # A fused candidate is judged by its student: the evidence cannot vouch for itself.
+            alone = Candidate(c.name, c.head, 0.0).log_proba(
+                rows.features[fresh], total[fresh], rival[fresh]
+            )
+            out.agreement[place[c.name]] += (agreement(alone, total[fresh]) - floor) / n_folds
+    return out
+
+
+def _all_folds(rows: Rows) -> tuple[np.ndarray, int]:
+    """Fold (n,) of every row: labelled ones by class or group, the others by their keys."""
+    labelled = np.flatnonzero(rows.target >= 0)
+    fold = ((rows.keys >> np.uint64(17)) % np.uint64(FOLDS)).astype(int)
+    if len(labelled) >= 2:
+        fold[labelled] = make_folds(
+            rows.target[labelled], rows.keys[labelled], rows.groups, FOLDS
+        )
+    else:
+        fold[labelled] = FOLDS  # a single label stays in every fold's training rows
+    return fold, FOLDS
+
+
+def _reweigh(
+    rows: Rows, evidence: EvidenceModel, fold: np.ndarray, trust: float
+) -> EvidenceModel:
+    """Exponents of several models, by what their maps say of held-out labels."""
+    labelled = np.flatnonzero(rows.target >= 0)
+    if len(rows.scores) < 2 or len(labelled) < 2:
+        return evidence
+    held_out = np.zeros((len(labelled), len(evidence.classes), len(rows.scores)))
+    for f in np.unique(fold[labelled]):
+        train, test = labelled[fold[labelled] != f], fold[labelled] == f
+        targets = clamped(rows.target[train], len(evidence.classes), trust)
+        fitted = evidence.fit(rows.scores, train, targets)
+        for m, (name, given) in enumerate(rows.scores.items()):
+            held_out[test, :, m] = fitted.mappings[name].log_evidence(given.take(labelled[test]))
+    return evidence.reweighted(rows.scores, held_out, rows.target[labelled])
+
+
+def fit_pools(rows: Rows, evidence: EvidenceModel, trust: float) -> Fitted:
+    """The whole fit on a sample of rows: fused pool, local pool, and the figures behind them."""
+    fold, n_folds = _all_folds(rows)
+    evidence = _reweigh(rows, evidence, fold, trust)
+    every = np.ones(len(rows.features), dtype=bool)
+    final, candidates, _, _ = _train(rows, evidence, every, trust)
+    names = [c.name for c in candidates]
+    held = _cross_fit(rows, evidence, fold, n_folds, names, trust)
+
+    labelled = np.flatnonzero(rows.target >= 0)
+    target = rows.target[labelled]
+    folded = len(labelled) >= 2
+    inside = np.arange(len(labelled))
+    likelihood = right = None
+    if folded:
+        likelihood = np.stack([guarded(p)[inside, target] for p in held.log_proba])
+        right = held.log_proba.argmax(axis=2) == target
+    is_local = np.array([c.name.startswith("labels only") for c in candidates])
+    student = np.array([c.is_student for c in candidates])
+
+    weight = pool_weights(likelihood, held.agreement, is_local)
+    local_weight = np.zeros(len(candidates))
+    if student.any():
+        local_weight[student] = pool_weights(
+            None if likelihood is None else likelihood[student],
+            held.agreement[student],
+            is_local[student],
+        )
+    fused, fused_oof, fused_loss = _pool(candidates, weight, held, target, folded)
+    local, local_oof, local_loss = _pool(candidates, local_weight, held, target, folded)
+    preferred = "fused"
+    if fused_loss is not None and local_loss is not None and local_loss < fused_loss:
+        preferred = "local"
+    table = selection_table(names, likelihood, right, held.agreement, weight, local_weight)
+    return Fitted(
+        final, fused, local, preferred, table, labelled, (fused_oof, local_oof),
+        (fused_loss, local_loss), trust,
+    )
+
+
+def _pool(
+    candidates: list[Candidate], weight: np.ndarray, held: _HeldOut, target: np.ndarray,
+    folded: bool,
+) -> tuple[Pool, np.ndarray, float | None]:
+    """The pool of the weighted candidates, its out-of-fold posteriors (m, K) and their loss."""
+    kept = np.flatnonzero(weight > 0)
+    members, share = tuple(candidates[c] for c in kept), weight[kept].astype(np.float32)
+    if not folded:
+        blank = np.full((len(target), held.log_proba.shape[2]), np.nan)
+        return Pool(members, share, 1.0), blank, None
+    pooled = np.einsum("c,cnk->nk", share, np.exp(held.log_proba[kept]))
+    temperature = fit_temperature(pooled, target)
+    proba = softmax(np.log(pooled + FLOOR) / temperature)
+    loss = float(-np.log(guarded(np.log(proba + 1e-12))[np.arange(len(target)), target]).mean())
+    return Pool(members, share, temperature), proba, loss
