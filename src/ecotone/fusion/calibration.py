@@ -32,7 +32,8 @@ class ScoreReport:
 
     def __str__(self) -> str:
         line = (
-            f"accuracy {100 * self.accuracy:.1f} %, per class {100 * self.per_class_accuracy:.1f} %, "
+            f"accuracy {100 * self.accuracy:.1f} %, "
+            f"per class {100 * self.per_class_accuracy:.1f} %, "
             f"log-loss {self.log_loss:.3f}, ECE {self.ece:.3f} (n={self.n})"
         )
         return line if self.local is None else f"fused: {line}\nlocal: {self.local}"

@@ -114,9 +114,9 @@ class FusionClassifier:
             target=target[sample],
             weight=1.0 / inclusion,
             keys=keys[sample],
-            groups=None if groups is None else np.asarray([str(g) for g in groups])[
-                sample[target[sample] >= 0]
-            ],
+            groups=None
+            if groups is None
+            else np.asarray([str(g) for g in groups])[sample[target[sample] >= 0]],
         )
         self.classes_ = np.asarray(classes, dtype=object)
         fitted = fit_pools(rows, evidence, self.label_trust)

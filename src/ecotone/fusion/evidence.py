@@ -15,7 +15,6 @@ from ecotone.fusion.mapping import (
     Mapping,
     complete_base,
     fit_theta,
-    log_evidence,
     source_prior,
 )
 from ecotone.types import GlobalScores
@@ -123,7 +122,7 @@ class EvidenceModel:
 
 
 def leep_ratio(scores: GlobalScores, targets: np.ndarray) -> np.ndarray:
-    """P(local | global) (S, K) by the expected empirical predictor; unseen classes say the marginal.
+    """P(local | global) (S, K) by the expected empirical predictor; unseen ones say the marginal.
 
     Source: Nguyen et al. 2020, arXiv:2002.12462.
     """

@@ -1,7 +1,7 @@
 """Step one: the taxonomic-Dirichlet mixture map from global classes to local classes.
 
 N detections, S global classes, K local classes; p_is scores, r_s source prior,
-theta_ks = P(global class s | local class k) here, m_ks the base measure that names and taxonomy give.
+theta_ks = P(global class s | local class k) here, m_ks the base measure of names and taxonomy.
 
     log evidence of row i for class k:  log sum_s (p_is / r_s) theta_ks
     theta_k ~ Dirichlet(kappa m_k), found by EM on the labelled rows

@@ -126,7 +126,11 @@ class _HeldOut:
 
 
 def _cross_fit(
-    rows: Rows, evidence: EvidenceModel, fold: np.ndarray, n_folds: int, names: list[str],
+    rows: Rows,
+    evidence: EvidenceModel,
+    fold: np.ndarray,
+    n_folds: int,
+    names: list[str],
     trust: float,
 ) -> _HeldOut:
     """Refit everything without each fold; fold: (n,) fold of every row, labelled or not."""
@@ -158,17 +162,13 @@ def _all_folds(rows: Rows) -> tuple[np.ndarray, int]:
     labelled = np.flatnonzero(rows.target >= 0)
     fold = ((rows.keys >> np.uint64(17)) % np.uint64(FOLDS)).astype(int)
     if len(labelled) >= 2:
-        fold[labelled] = make_folds(
-            rows.target[labelled], rows.keys[labelled], rows.groups, FOLDS
-        )
+        fold[labelled] = make_folds(rows.target[labelled], rows.keys[labelled], rows.groups, FOLDS)
     else:
         fold[labelled] = FOLDS  # a single label stays in every fold's training rows
     return fold, FOLDS
 
 
-def _reweigh(
-    rows: Rows, evidence: EvidenceModel, fold: np.ndarray, trust: float
-) -> EvidenceModel:
+def _reweigh(rows: Rows, evidence: EvidenceModel, fold: np.ndarray, trust: float) -> EvidenceModel:
     """Exponents of several models, by what their maps say of held-out labels."""
     labelled = np.flatnonzero(rows.target >= 0)
     if len(rows.scores) < 2 or len(labelled) < 2:
@@ -218,13 +218,23 @@ def fit_pools(rows: Rows, evidence: EvidenceModel, trust: float) -> Fitted:
         preferred = "local"
     table = selection_table(names, likelihood, right, held.agreement, weight, local_weight)
     return Fitted(
-        final, fused, local, preferred, table, labelled, (fused_oof, local_oof),
-        (fused_loss, local_loss), trust,
+        final,
+        fused,
+        local,
+        preferred,
+        table,
+        labelled,
+        (fused_oof, local_oof),
+        (fused_loss, local_loss),
+        trust,
     )
 
 
 def _pool(
-    candidates: list[Candidate], weight: np.ndarray, held: _HeldOut, target: np.ndarray,
+    candidates: list[Candidate],
+    weight: np.ndarray,
+    held: _HeldOut,
+    target: np.ndarray,
     folded: bool,
 ) -> tuple[Pool, np.ndarray, float | None]:
     """The pool of the weighted candidates, its out-of-fold posteriors (m, K) and their loss."""

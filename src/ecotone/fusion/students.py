@@ -13,7 +13,11 @@ PSEUDO_ROWS = 1.0  # every class mean starts with this many rows at the grand me
 
 
 def gaussian_head(
-    features: np.ndarray, targets: np.ndarray, weight: np.ndarray, log_prior: np.ndarray, scale: float
+    features: np.ndarray,
+    targets: np.ndarray,
+    weight: np.ndarray,
+    log_prior: np.ndarray,
+    scale: float,
 ) -> Head:
     """A Gaussian class model with one shared, shrunken covariance, as a linear head.
 
