@@ -8,6 +8,7 @@ Size, layout and type that the network's input fixes need not be repeated.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -96,7 +97,7 @@ def _found(model: Path, metadata: Mapping[str, Any] | None) -> Declaration:
     for name in FOLDER_FILES:
         path = model.with_name(name)
         if path.is_file():
-            found = parse_declaration(_read_json(path), str(path), strict=name != "config.json")
+            found = parse_declaration(_read_json(path), str(path), strict=False)
             if found.preprocessing is not None:
                 return found
     return Declaration()
@@ -123,7 +124,8 @@ def parse_declaration(values: Any, source: str, strict: bool = True) -> Declarat
         return Declaration(timm_fields(values["pretrained_cfg"]), source=source)
     if "image_mean" in values or "do_normalize" in values or "do_rescale" in values:
         return Declaration(_transformers(values), source=source)
-    if any(key in values for key in ("preset", "width", "scale", "mean", "dtype", "layout")):
+    known = {"preset", *(f.name for f in dataclasses.fields(Preprocessing))}
+    if set(values) & known and (strict or set(values) <= known):
         return Declaration(dict(values), source=source)
     if not strict:
         return Declaration()

@@ -204,7 +204,7 @@ def read_graph(model: Any) -> Graph:
 
 
 def _rows(raw: np.ndarray) -> np.ndarray:
-    return raw.reshape(len(raw), -1)
+    return raw.reshape(len(raw), int(np.prod(raw.shape[1:])))
 
 
 def _input(path: Path, session: Any) -> ModelInput:
