@@ -1,0 +1,183 @@
+"""The page: figures, tables and words of a ReportData, put into one html file."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib import resources
+from typing import Any
+
+import numpy as np
+
+from ecotone.evaluation.baselines import LOCAL_ONLY
+from ecotone.evaluation.metrics import confusion
+from ecotone.report import svg
+from ecotone.report.calibration import Bins, bins_of, reliability_chart
+from ecotone.report.classes import class_rows, dumbbells, found_bar, recall_bar
+from ecotone.report.confusion import Matrix, Mixup, confusion_chart, matrix_of, mixups_of
+from ecotone.report.curve import gains_of, line_chart, ours_of, series_of
+from ecotone.report.data import GlobalMap, ReportData
+from ecotone.report.flow import MOST_LOCAL, flow_chart
+from ecotone.report.names import kind_words, short_name
+from ecotone.report.story import tell
+
+METRICS = (
+    ("accuracy", "All pictures", "share of held-out pictures named right"),
+    ("per_class_accuracy", "Average class", "mean over classes of the share named right"),
+)
+GROUP_WORDS = {
+    "head": "common classes", "middle": "middling classes", "tail": "rare classes",
+    "no label": "classes without a label", "exact": "global model knows the name",
+    "merged": "global model has several names", "split": "shares its global name",
+    "genus": "global model knows the genus", "relative": "global model knows a relative",
+    "special": "blank, human, vehicle", "unknown": "unknown to the global model",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Checked:
+    """What held-out labels show: the matrix, mix-ups, bins and their figures."""
+
+    matrix: Matrix
+    chart: str
+    mixups: list[Mixup]
+    bins: Bins
+    reliability: str
+
+
+def render(data: ReportData) -> str:
+    """The whole page as html: no scripts, nothing loaded from elsewhere, readable without colour.
+
+    Parts that are missing from `data` are named, with what to do about them.
+    """
+    rows = class_rows(data)
+    checked = _checked(data)
+    return _environment().get_template("report.html.j2").render(
+        data=data,
+        style=_style(),
+        story=tell(data, rows, checked.mixups if checked else []),
+        rows=rows,
+        checked=checked,
+        curves=_curves(data),
+        gains=gains_of(data.evaluation),
+        groups=_groups(data),
+        maps=[_map(m, _by_importance(data)) for m in data.maps],
+        settings=_settings(data),
+        split=str(data.evaluation[0].get("split", "")) if data.evaluation else "",
+        most_found=max((r.found or 0.0 for r in rows), default=0.0),
+        most_local=MOST_LOCAL,
+    )
+
+
+def _environment() -> Any:
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+    from markupsafe import Markup
+
+    environment = Environment(
+        loader=PackageLoader("ecotone.report"), autoescape=True, undefined=StrictUndefined,
+        trim_blocks=True, lstrip_blocks=True,
+    )
+    environment.filters.update(
+        percent=svg.percent, short=short_name, kind=kind_words, figure=Markup,
+        jpeg=lambda data: "data:image/jpeg;base64," + base64.b64encode(data).decode("ascii"),
+        thousands=lambda value: f"{value:,.0f}",
+    )
+    environment.globals.update(
+        recall_bar=lambda row: Markup(recall_bar(row)),
+        found_bar=lambda row, most: Markup(found_bar(row, most)),
+    )
+    return environment
+
+
+def _style() -> Any:
+    from markupsafe import Markup
+
+    file = resources.files("ecotone.report").joinpath("templates/report.css")
+    return Markup(file.read_text(encoding="utf-8"))
+
+
+def _checked(data: ReportData) -> Checked | None:
+    held = data.held_out
+    if held is None or not len(held):
+        return None
+    counts = confusion(held.truth, held.predicted, len(data.classes))
+    matrix, bins = matrix_of(counts, data.classes), bins_of(held.truth, held.proba)
+    return Checked(matrix, confusion_chart(matrix), mixups_of(counts, data.classes), bins,
+                   reliability_chart(bins, held.proba.max(axis=1)))
+
+
+def _curves(data: ReportData) -> list[dict[str, Any]]:
+    result = []
+    for metric, title, text in METRICS:
+        series = series_of(data.evaluation, metric)
+        if series:
+            result.append({
+                "title": title, "text": text, "series": series,
+                "chart": line_chart(series, f"{title} by number of labels"),
+                "labels": sorted({int(c) for s in series for c in s.labels}),
+                "at": [dict(zip(s.labels.tolist(), zip(s.mean, s.deviation, strict=True),
+                                strict=True)) for s in series],
+            })
+    return result
+
+
+def _groups(data: ReportData) -> dict[str, Any] | None:
+    """Groups of classes at the smallest number of labels that was measured, where most is won."""
+    ours = ours_of(data.evaluation)
+    counts = sorted({int(r["n_labels"]) for r in data.evaluation if r.get("groups")})
+    if not ours or not counts:
+        return None
+    here = [r for r in data.evaluation if int(r["n_labels"]) == counts[0]]
+    mine, base = _group_means(here, ours), _group_means(here, LOCAL_ONLY)
+    rows = [
+        (GROUP_WORDS.get(name, name), base[name][0], mine[name][0],
+         f"{mine[name][1]:.0f} classes, {mine[name][2]:.0f} pictures")
+        for name in mine if name in base
+    ]
+    if not rows:
+        return None
+    title = f"By group of classes, with {counts[0]} labels"
+    return {"labels": counts[0], "rows": rows, "chart": dumbbells(rows, title)}
+
+
+def _group_means(records: Sequence[Mapping[str, Any]], method: str) -> dict[str, list[float]]:
+    found: dict[str, list[list[float]]] = {}
+    for record in records:
+        if record["method"] == method:
+            for name, v in record.get("groups", {}).items():
+                found.setdefault(name, []).append(
+                    [v["per_class_accuracy"], v.get("classes", 0), v.get("rows", 0)])
+    return {name: np.mean(values, axis=0).tolist() for name, values in found.items()}
+
+
+def _by_importance(data: ReportData) -> list[str]:
+    """Local classes, those with most detections and labels first."""
+    k = len(data.classes)
+    weight = np.zeros(k)
+    for values in (data.found, data.label_counts):
+        if values is not None:
+            weight += values / max(float(np.sum(values)), 1e-9)
+    return [data.classes[i] for i in np.argsort(-weight, kind="stable")]
+
+
+def _map(mapping: GlobalMap, classes: Sequence[str]) -> dict[str, Any]:
+    names = [c for c in classes if c in mapping.kinds or c in mapping.links]
+    names += [c for c in mapping.links if c not in names]
+    linked = [
+        {"name": c, "kind": mapping.kinds.get(c, ""),
+         "links": [(g, w) for g, w in mapping.links.get(c, ()) if w >= 0.01][:4]}
+        for c in names
+    ]
+    return {"model": mapping.model, "chart": flow_chart(mapping, names), "rows": linked,
+            "notes": mapping.notes, "classes": len(names)}
+
+
+def _settings(data: ReportData) -> list[tuple[str, str]]:
+    if data.run is None:
+        return []
+    return [
+        (str(name), value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str))
+        for name, value in sorted(data.run.settings.items())
+    ]

@@ -1,0 +1,207 @@
+"""The page in words: what it gained, how sure it is, what to do next. For ecologists first."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ecotone.evaluation.metrics import measure
+from ecotone.report import svg
+from ecotone.report.calibration import bins_of
+from ecotone.report.classes import ClassRow
+from ecotone.report.confusion import Mixup
+from ecotone.report.curve import Gain, gains_of
+from ecotone.report.data import ReportData
+
+FEW = 5  # labels of a class below which more of them help most
+MANY = 6  # names listed in one sentence
+
+
+@dataclass(frozen=True)
+class Tile:
+    """One figure: the number large, what it is, and how sure the number itself is."""
+
+    value: str
+    name: str
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Step:
+    """Something to do: why, and the command for it, if there is one."""
+
+    text: str
+    command: str = ""
+
+
+@dataclass(frozen=True)
+class Story:
+    """headline: one sentence. lead: two or three more. tiles: figures. steps: what to do next."""
+
+    headline: str
+    lead: tuple[str, ...]
+    tiles: tuple[Tile, ...]
+    steps: tuple[Step, ...]
+
+
+def tell(data: ReportData, rows: Sequence[ClassRow], mixups: Sequence[Mixup]) -> Story:
+    """The story of a project as far as it has come."""
+    gains = gains_of(data.evaluation)
+    scores = _scores(data)
+    return Story(
+        _headline(data, gains, scores), tuple(_lead(data, gains, scores)),
+        tuple(_tiles(data, gains, scores)), tuple(_steps(data, rows, mixups)),
+    )
+
+
+def _scores(data: ReportData) -> dict[str, float]:
+    if data.held_out is None or not len(data.held_out):
+        return {}
+    return measure(data.held_out.truth, data.held_out.proba)
+
+
+def _headline(data: ReportData, gains: Sequence[Gain], scores: dict[str, float]) -> str:
+    if gains:
+        last = gains[-1]
+        points = 100 * last.mean
+        if abs(points) < 0.5:
+            return (f"With {last.labels} labels it names {svg.percent(last.ours)} of held-out "
+                    "pictures right, as many as your labels alone would.")
+        return (f"With {last.labels} labels it names {svg.percent(last.ours)} of held-out pictures "
+                f"right; your labels alone would reach {svg.percent(last.base)}.")
+    if scores:
+        return (f"It names {svg.percent(scores['accuracy'])} of your labelled pictures right "
+                "without having seen their labels.")
+    if data.run is not None and data.counts is not None:
+        return (f"Every one of {data.counts.detections:,} detections has a name now; how often it "
+                "is right cannot be told yet.")
+    if data.counts is not None and data.counts.pictures:
+        return (f"{data.counts.pictures:,} pictures are in the project; nothing has been named "
+                "yet.")
+    return "The project is empty."
+
+
+def _lead(data: ReportData, gains: Sequence[Gain], scores: dict[str, float]) -> list[str]:
+    lead = []
+    if gains:
+        last, best = gains[-1], max(gains, key=lambda g: g.mean)
+        lead.append(_certainty(last))
+        if best.labels != last.labels and best.mean > last.mean + 0.01:
+            lead.append(f"The gain is largest where labels are fewest: {100 * best.mean:+.0f} "
+                        f"points with {best.labels} of them.")
+    if scores and data.held_out is not None:
+        lead.append(_sureness(data.held_out.truth, data.held_out.proba))
+    if data.classes and data.label_counts is not None:
+        never = int((data.label_counts == 0).sum())
+        if never:
+            lead.append(f"{_number(never, 'class has', 'classes have')} not a single label; they "
+                        "are named from the global model and the look of the pictures only.")
+    return lead
+
+
+def _certainty(gain: Gain) -> str:
+    if gain.splits == 1:
+        return (f"The gain is {100 * gain.mean:+.1f} points, measured on one random split only; "
+                "more splits would say how sure that is.")
+    return (f"The gain is {100 * gain.mean:+.1f} points on average over {gain.splits} random "
+            f"splits (give or take {100 * gain.deviation:.1f}; it was ahead in {gain.won} of "
+            f"{gain.splits}, {100 * gain.worst:+.1f} in the worst).")
+
+
+def _sureness(truth: np.ndarray, proba: np.ndarray) -> str:
+    top = bins_of(truth, proba)
+    said, right = float(top.confidence[-1]), float(top.accuracy[-1])
+    sure = proba.max(axis=1)
+    gap = float(sure.mean() - (proba.argmax(axis=1) == truth).mean())
+    if abs(gap) < 0.03:
+        verdict = "On the whole its probabilities can be taken at face value"
+    elif gap > 0:
+        verdict = "It is somewhat surer than it should be" if gap < 0.1 else \
+            "It is clearly surer than it should be"
+    else:
+        verdict = "It is right more often than it says"
+    return (f"{verdict}: where it is surest ({svg.percent(said)} on average) it is right "
+            f"{svg.percent(right)} of the time.")
+
+
+def _tiles(data: ReportData, gains: Sequence[Gain], scores: dict[str, float]) -> list[Tile]:
+    tiles = []
+    if scores and data.held_out is not None:
+        m = len(data.held_out)
+        low, high = svg.wilson(scores["accuracy"] * m, m)
+        tiles.append(Tile(svg.percent(scores["accuracy"]), "right on labels it had not seen",
+                          f"95 % interval {svg.percent(low)} to {svg.percent(high)}, {m} labels"))
+        tiles.append(Tile(svg.percent(scores["per_class_accuracy"]), "right on an average class",
+                          "every class counts the same, rare or common"))
+    if gains:
+        tiles.append(Tile(f"{100 * gains[-1].mean:+.1f}", "points over your labels alone",
+                          f"± {100 * gains[-1].deviation:.1f} over {gains[-1].splits} splits, "
+                          f"{gains[-1].labels} labels"))
+    if scores:
+        tiles.append(Tile(f"{100 * scores['ece']:.1f}", "points off in its own certainty",
+                          "expected calibration error; 0 is perfect"))
+    if data.counts is not None and data.counts.pictures and len(tiles) < 4:
+        note = f"in {data.counts.pictures:,} pictures"
+        tiles.append(Tile(f"{data.counts.detections:,}", "detections", note))
+    if data.counts is not None and len(tiles) < 4:
+        tiles.append(Tile(f"{data.counts.labelled:,}", "labelled by people",
+                          f"{len(data.classes)} local classes" if data.classes else ""))
+    return tiles
+
+
+def _steps(data: ReportData, rows: Sequence[ClassRow], mixups: Sequence[Mixup]) -> list[Step]:
+    if data.counts is None or not data.counts.pictures:
+        return [Step("Add the pictures: a folder, with its sub-folders as places.",
+                     "ecotone add images PHOTOS")]
+    steps = []
+    if not data.counts.labelled:
+        steps.append(Step("Label a few pictures of each species and add them; ten to twenty in "
+                          "all already help.", "ecotone add labels labels.csv"))
+    if data.run is None:
+        steps.append(Step("Name all pictures: map the global model's names to yours and train the "
+                          "local model.", "ecotone fuse"))
+        return steps
+    steps += _label_more(rows, mixups)
+    if not data.run.score_models:
+        steps.append(Step("Bring in a global model: so far only your labels speak.",
+                          "ecotone classify --model model.onnx --classes labels.txt"))
+    if not data.evaluation and data.counts.labelled >= 10:
+        steps.append(Step("Measure the gain on your own labels.", "ecotone evaluate"))
+    if data.failures:
+        steps.append(Step(f"{_number(len(data.failures), 'picture', 'pictures')} could not be "
+                          "read; they are listed below. Copy them anew from the card, if you can, "
+                          "and add the folder again.", "ecotone add images PHOTOS"))
+    return steps
+
+
+def _label_more(rows: Sequence[ClassRow], mixups: Sequence[Mixup]) -> list[Step]:
+    steps = []
+    few = [r for r in rows if r.labels is not None and r.labels < FEW]
+    if few:
+        wanted = sorted(few, key=lambda r: -(r.found or 0.0))
+        steps.append(Step(
+            f"Label more of {_listed([svg.isolate(r.name) for r in wanted])}: "
+            f"{'it has' if len(few) == 1 else 'they have'} fewer than {FEW} labels each. The least "
+            "certain pictures below teach it most.", "ecotone add labels more.csv"))
+    if mixups and mixups[0].count >= 2:
+        m = mixups[0]
+        truth, taken = svg.isolate(m.truth), svg.isolate(m.taken)
+        steps.append(Step(
+            f"Look at {truth} and {taken}: {m.count} of {m.rows} labelled {truth} were taken "
+            f"for {taken}. A few more labels of both tell them apart, unless the pictures do "
+            "not."))
+    return steps
+
+
+def _number(n: int, one: str, many: str) -> str:
+    return f"{n:,} {one if n == 1 else many}"
+
+
+def _listed(names: Sequence[str]) -> str:
+    shown = list(names[:MANY])
+    more = len(names) - len(shown)
+    if more:
+        return ", ".join(shown) + f" and {more} others"
+    return " and ".join([", ".join(shown[:-1]), shown[-1]] if len(shown) > 1 else shown)
