@@ -39,7 +39,8 @@ class Study:
 
     embeddings: (N, D). scores: by global model. labels: (N,) int, -1 where nobody labelled.
     units: (N,) int, rows that stay together in a split. kinds: (K,) relation of each class to the
-    global model, or None. methods: names in `BASELINES` and `FUSION`.
+    global model, or None. methods: names in `BASELINES` and `FUSION`. groups: what methods fold by.
+    max_unlabelled: rows that nobody labelled, drawn at random, which take part in a fit.
     """
 
     classes: tuple[str, ...]
@@ -53,6 +54,7 @@ class Study:
     name_weights: Mapping[str, np.ndarray] = field(default_factory=dict)
     kinds: tuple[str, ...] | None = None
     groups: np.ndarray | None = None
+    max_unlabelled: int = 10_000
     progress: Progress | None = None
 
     def report(self, done: int, total: int, text: str) -> None:
@@ -140,7 +142,7 @@ def hold_out(
     for seed in seeds:
         kept, held = split_units(study.units[known], test_fraction, seed)
         pool, test = known[kept], known[held]
-        train = np.flatnonzero(~np.isin(study.units, study.units[test]))
+        train = _train_rows(study, test, seed)
         features = project_rows(study.embeddings[train], study.embeddings[test], seed=seed)
         budgets = label_budgets(len(pool), counts, fractions)
         for count in budgets:
@@ -246,8 +248,17 @@ def _problem(
 
 def _fold_problem(study: Study, known: np.ndarray, held: np.ndarray, seed: int) -> Problem:
     test = known[held]
-    train = np.flatnonzero(~np.isin(study.units, study.units[test]))
-    return _problem(study, train, test, known[~held], None, seed)
+    return _problem(study, _train_rows(study, test, seed), test, known[~held], None, seed)
+
+
+def _train_rows(study: Study, test: np.ndarray, seed: int) -> np.ndarray:
+    """Rows that share no unit with the test rows; of those nobody labelled, a bounded sample."""
+    rows = np.flatnonzero(~np.isin(study.units, study.units[test]))
+    free = rows[study.labels[rows] < 0]
+    if len(free) > study.max_unlabelled:
+        drawn = np.random.default_rng(seed).permutation(free)[: study.max_unlabelled]
+        rows = np.sort(np.concatenate([rows[study.labels[rows] >= 0], drawn]))
+    return rows
 
 
 def _record(
