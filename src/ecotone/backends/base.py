@@ -18,11 +18,12 @@ group `ecotone.backends`; then `ecotone embed --model greenness`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from importlib import import_module
 from importlib.metadata import entry_points
+from inspect import signature
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -132,6 +133,20 @@ def open_backend(spec: str | Path, classes: Path | None = None, **options: Any) 
             "--classes, or name a tensor to use as embedding."
         )
     return backend
+
+
+def check_options(backend: type, options: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """The options that were given (None and "" mean not given), if the backend's class takes them.
+
+    Raises InputError naming one that it does not take.
+    """
+    given = {key: value for key, value in options.items() if value is not None and value != ""}
+    taken = set(signature(backend).parameters)
+    for key in given:
+        if key not in taken:
+            known = ", ".join(sorted(taken - {"path", "name", "classes", "names"}))
+            raise InputError(f"{name}: it has no option {key!r}; it takes: {known}.")
+    return given
 
 
 def open_handcrafted(argument: str, classes: Path | None = None, **options: Any) -> Any:

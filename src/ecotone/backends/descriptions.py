@@ -49,6 +49,8 @@ def read_texts(path: str | Path) -> dict[str, list[str]]:
 
 def texts_of(names: Sequence[str]) -> dict[str, list[str]]:
     """Class name to texts made of the name itself."""
+    if not names:
+        return {}
     from ecotone.taxonomy.names import parse_label
 
     texts: dict[str, list[str]] = {}

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ecotone.backends.base import Outputs
+from ecotone.backends.base import Outputs, check_options
 from ecotone.backends.declare import Declaration, ModelInput, find_declaration, resolve
 from ecotone.backends.graph import DENSE, OTHER, PASS, SIGMOID, SOFTMAX, Graph, Node
 from ecotone.backends.labels import check_count, parse_classes, read_classes
@@ -45,7 +45,7 @@ DTYPES = {
 
 def open_onnx(argument: str, classes: Path | None = None, **options: Any) -> OnnxBackend:
     """Open an .onnx file, see `OnnxBackend`."""
-    return OnnxBackend(Path(argument), classes, **options)
+    return OnnxBackend(Path(argument), classes, **check_options(OnnxBackend, options, argument))
 
 
 class OnnxBackend:
@@ -143,7 +143,7 @@ class OnnxBackend:
         if self.embedding:
             found = self._outputs(batch[:1], [self.embedding])[0]
             self.dimension = flatten_embedding(found, False).shape[1]
-        self.output, self.output_source = "", ""
+        self.output, self.output_source, self.complete = "", "", True
         if not self._scores:
             return
         raw = _rows(self._outputs(batch, [self._scores])[0])
@@ -151,6 +151,7 @@ class OnnxBackend:
         self.output, self.output_source = output_kind(
             output, self._final, lambda: raw, str(self.path)
         )
+        self.complete = self.output != "independent"
 
     def _session(self, data: bytes | None) -> Any:
         import onnxruntime as ort

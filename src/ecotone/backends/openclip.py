@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from ecotone.backends.base import Outputs
+from ecotone.backends.base import Outputs, check_options
 from ecotone.backends.declare import overlay
 from ecotone.backends.descriptions import read_texts, texts_of
 from ecotone.backends.outputs import to_probabilities
@@ -33,7 +33,8 @@ OFFLINE = (
 
 def open_openclip(argument: str, classes: Path | None = None, **options: Any) -> OpenClipBackend:
     """Open an open_clip model by its name, see `OpenClipBackend`."""
-    return OpenClipBackend(argument or DEFAULT, classes, **options)
+    given = check_options(OpenClipBackend, options, "openclip")
+    return OpenClipBackend(argument or DEFAULT, classes, **given)
 
 
 class OpenClipBackend:

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ecotone.backends.base import Outputs
+from ecotone.backends.base import Outputs, check_options
 from ecotone.backends.declare import overlay
 from ecotone.backends.outputs import to_probabilities
 from ecotone.backends.torch_common import existing, loading, need, to_numpy
@@ -30,7 +30,7 @@ def open_speciesnet(argument: str, classes: Path | None = None, **options: Any) 
     """Open SpeciesNet's classifier, see `SpeciesNet`. Its class names are its own."""
     if classes is not None:
         raise InputError("speciesnet: it knows its class names; leave out --classes.")
-    return SpeciesNet(argument, **options)
+    return SpeciesNet(argument, **check_options(SpeciesNet, options, "speciesnet"))
 
 
 class SpeciesNet:

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from ecotone.backends.base import Outputs
+from ecotone.backends.base import Outputs, check_options
 from ecotone.backends.declare import Declaration, ModelInput, find_declaration, resolve
 from ecotone.backends.labels import check_count, parse_classes, read_classes
 from ecotone.backends.outputs import (
@@ -36,7 +36,7 @@ from ecotone.errors import BackendError, MissingExtraError
 
 def open_tflite(argument: str, classes: Path | None = None, **options: Any) -> TfliteBackend:
     """Open a .tflite file, see `TfliteBackend`."""
-    return TfliteBackend(Path(argument), classes, **options)
+    return TfliteBackend(Path(argument), classes, **check_options(TfliteBackend, options, argument))
 
 
 class TfliteBackend:
@@ -136,7 +136,7 @@ class TfliteBackend:
         if self._pooled is not None:
             raw = np.concatenate([self._one(p, [self._pooled])[0] for p in batch[:1]])
             self.dimension = flatten_embedding(raw, channels_last=True).shape[1]
-        self.output, self.output_source = "", ""
+        self.output, self.output_source, self.complete = "", "", True
         if self._scores is None:
             return
         raw = np.concatenate([self._one(p, [self._scores])[0] for p in batch])
@@ -145,6 +145,9 @@ class TfliteBackend:
         self.output, self.output_source = output_kind(
             output, self._final, lambda: raw, str(self.path)
         )
+        # Scores rounded to 1/256 lose what is smaller: such a row is not the whole distribution.
+        rounded = bool(self._quantisation[self._scores][0])
+        self.complete = self.output == "logits" or (self.output == "probabilities" and not rounded)
 
     def _one(self, picture: np.ndarray, wanted: list[int]) -> list[np.ndarray]:
         """The wanted tensors of one picture, as numbers, with a first axis of length 1."""

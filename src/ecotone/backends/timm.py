@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ecotone.backends.base import Outputs
+from ecotone.backends.base import Outputs, check_options
 from ecotone.backends.declare import overlay, timm_fields
 from ecotone.backends.labels import check_count, read_classes
 from ecotone.backends.outputs import to_probabilities
@@ -28,7 +28,7 @@ def open_timm(argument: str, classes: Path | None = None, **options: Any) -> Tim
     """Open a timm model by its name, see `TimmBackend`."""
     if not argument:
         raise InputError('timm: which model? For example "timm:mobilenetv3_large_100.ra_in1k".')
-    return TimmBackend(argument, classes, **options)
+    return TimmBackend(argument, classes, **check_options(TimmBackend, options, "timm"))
 
 
 class TimmBackend:
