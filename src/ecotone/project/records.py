@@ -30,7 +30,7 @@ def make_record(
     local = classifier.preferred_ == "local"
     oof = np.asarray(selection.oof_local if local else selection.oof_proba, dtype=np.float64)
     held = labelled & np.isfinite(oof).all(axis=1)
-    mapping = {name: _mapping(m) for name, m in _mappings(classifier, gathered).items()}
+    mapping = {name: _mapping(m) for name, m in classifier.mappings_.items()}
     return {
         "run": run, "command": "fuse", "seed": seed, "settings": settings,
         "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
@@ -57,13 +57,6 @@ def make_record(
         "scores": _scores(gathered.labels[held], oof[held], classifier.classes_),
         "unresolved": list(dict.fromkeys(note for m in mapping.values() for note in m["notes"])),
     }
-
-
-def _mappings(classifier: Any, gathered: Gathered) -> dict[str, Any]:
-    mapping = classifier.mapping_
-    if mapping is None:
-        return {}
-    return dict(mapping) if isinstance(mapping, dict) else {next(iter(gathered.scores)): mapping}
 
 
 def _mapping(mapping: Any) -> dict[str, Any]:

@@ -74,6 +74,20 @@ def status(project: Any) -> Status:
     )
 
 
+def failures_of(catalog: Any) -> list[str]:
+    """What could not be read or run, one line a picture and step."""
+    return [f"{f.path}: {f.reason} ({f.step})" for f in catalog.failures()]
+
+
+def unfinished_of(catalog: Any) -> list[str]:
+    """The newest run of each command that did not come to its end."""
+    newest = {run.command: run for run in sorted(catalog.runs(), key=lambda run: run.started)}
+    return [
+        f"ecotone {run.command} ({run.status}, started {run.started}); run it again to continue"
+        for run in newest.values() if run.status != "done"
+    ]
+
+
 def _is_newer(report: Path, latest: dict[str, Any]) -> bool:
     return report.is_file() and report.stat().st_mtime >= latest.get("time", 0)
 
