@@ -1,1 +1,1 @@
-"""store."""
+"""The catalogue (SQLite) and the vectors beside it: everything a project keeps."""

@@ -1,0 +1,200 @@
+"""The catalogue of a project: one SQLite file with media, detections, labels, runs and notes.
+
+What a method has returned from is on the disk: a kill at any moment loses nothing of it.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+from ecotone.store import labels as label_rows
+from ecotone.store import media as media_rows
+from ecotone.store import runs as run_rows
+from ecotone.store.connection import connect, transaction
+from ecotone.store.tables import (
+    Box,
+    DeploymentTable,
+    Failure,
+    LabelTable,
+    MediaTable,
+    NewLabel,
+    NewMedium,
+    Run,
+)
+from ecotone.types import Detections
+
+_COUNTS = {
+    "media": "SELECT count(*) FROM medium",
+    "deployments": "SELECT count(*) FROM deployment",
+    "events": "SELECT count(DISTINCT event_id) FROM medium WHERE event_id != ''",
+    "detections": "SELECT count(*) FROM detection WHERE retired = 0",
+    "labels": "SELECT count(*) FROM label",
+    "labelled_media": "SELECT count(DISTINCT media_id) FROM label",
+    "runs": "SELECT count(*) FROM run",
+    "failures": "SELECT count(DISTINCT media_id) FROM failure",
+}
+
+
+class Catalog:
+    """The catalogue, open. Use `Catalog.open`, as a context manager or with `close()`."""
+
+    def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
+        self.connection = connection
+        self.path = path
+
+    @classmethod
+    def open(cls, path: str | Path, create: bool = False) -> Catalog:
+        """Open a catalogue, bringing it to the newest schema.
+
+        Raises ProjectError when it is missing (and not `create`), damaged, or from a newer ecotone.
+        """
+        return cls(connect(Path(path), create), Path(path))
+
+    def close(self) -> None:
+        """Close the file."""
+        self.connection.close()
+
+    def __enter__(self) -> Catalog:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def transaction(self) -> AbstractContextManager[sqlite3.Connection]:
+        """All changes of the block together or none; inner transactions join the outer one."""
+        return transaction(self.connection)
+
+    # Reading, as columns
+
+    def media(self) -> MediaTable:
+        """All media, in the order they were added."""
+        return media_rows.read_media(self.connection)
+
+    def deployments(self) -> DeploymentTable:
+        """All deployments, by name."""
+        return media_rows.read_deployments(self.connection)
+
+    def detections(self) -> Detections:
+        """All detections in use, by medium as added, then by number."""
+        return media_rows.read_detections(self.connection)
+
+    def labels(self) -> LabelTable:
+        """Every label that was ever given, oldest first."""
+        return label_rows.read_labels(self.connection)
+
+    def current_labels(self) -> dict[str, str]:
+        """Detection id -> class name: the newest label of each; see `store.labels`."""
+        return self._current()[0]
+
+    def ambiguous_labels(self) -> list[tuple[str, tuple[str, ...]]]:
+        """(media id, labels) where one import gives labels that no category tells apart."""
+        return self._current()[1]
+
+    def _current(self) -> tuple[dict[str, str], list[tuple[str, tuple[str, ...]]]]:
+        table = self.labels()
+        here: dict[str, list[tuple[str, str]]] = defaultdict(list)
+        rows = self.connection.execute(
+            """SELECT m.id, d.number, d.category FROM detection d JOIN medium m ON m.n = d.medium
+               WHERE d.retired = 0 AND m.id IN (SELECT media_id FROM label)
+               ORDER BY d.medium, d.number"""
+        )
+        for medium, number, category in rows:
+            here[medium].append((f"{medium}:{number}", category))
+        return label_rows.current_labels(table, here)
+
+    def label_names(self) -> dict[str, tuple[str, str]]:
+        """Class name -> (scientificName, vernacularName), "" where a name was never given."""
+        return label_rows.label_names(self.labels())
+
+    def counts(self) -> dict[str, int]:
+        """Numbers of media, deployments, events, detections, labels, labelled_media, runs and
+        failures (media with one)."""
+        return {key: self.connection.execute(q).fetchone()[0] for key, q in _COUNTS.items()}
+
+    # Writing
+
+    def add_media(self, media: Sequence[NewMedium]) -> None:
+        """Register media, each with its whole-picture detection ":0"."""
+        with self.transaction() as connection:
+            media_rows.insert_media(connection, media, run_rows.now())
+
+    def update_media(self, media: Sequence[NewMedium]) -> None:
+        """Renew what changed or moved files say (all but id and deployment)."""
+        with self.transaction() as connection:
+            media_rows.update_media(connection, media, run_rows.now())
+
+    def set_deployments(self, deployment_of: Mapping[str, str], said_by: str = "labels") -> None:
+        """Set the deployment of media, by media id."""
+        with self.transaction() as connection:
+            media_rows.set_deployments(connection, deployment_of, said_by)
+
+    def set_events(self, event_of: Mapping[str, str]) -> None:
+        """Set the event of media, by media id."""
+        with self.transaction() as connection:
+            media_rows.set_events(connection, event_of)
+
+    def replace_boxes(
+        self, boxes_of: Mapping[str, Sequence[Box]], detector: str
+    ) -> dict[str, int]:
+        """Make these the detections of each medium; counts of media "new", "changed", "same"."""
+        with self.transaction() as connection:
+            return media_rows.replace_boxes(connection, boxes_of, detector)
+
+    def add_labels(
+        self, labels: Iterable[NewLabel], author: str = "", source: str = ""
+    ) -> int:
+        """Append labels as one import; how many."""
+        rows = list(labels)
+        if not rows:
+            return 0
+        with self.transaction() as connection:
+            return label_rows.insert_labels(connection, rows, run_rows.now(), author, source)
+
+    def start_run(
+        self, command: str, settings: Mapping[str, Any] | None = None, seed: int | None = None
+    ) -> str:
+        """Record the start of a run with its settings, versions and seed; its id."""
+        with self.transaction() as connection:
+            return run_rows.start_run(connection, command, settings or {}, seed)
+
+    def finish_run(
+        self, run_id: str, status: str = "done", summary: Mapping[str, Any] | None = None
+    ) -> None:
+        """Record how a run ended: "done", "failed" or "interrupted"."""
+        with self.transaction() as connection:
+            run_rows.finish_run(connection, run_id, status, summary)
+
+    def runs(self) -> list[Run]:
+        """All runs, oldest first; one that was killed keeps the status "running"."""
+        return run_rows.read_runs(self.connection)
+
+    def record_failure(self, media_id: str, step: str, reason: str) -> None:
+        """Remember that a step failed on a medium."""
+        with self.transaction() as connection:
+            run_rows.record_failure(connection, media_id, step, reason)
+
+    def clear_failure(self, media_id: str, step: str | None = None) -> None:
+        """Forget the failure of a step on a medium, or of all steps."""
+        with self.transaction() as connection:
+            run_rows.clear_failure(connection, media_id, step)
+
+    def failures(self) -> list[Failure]:
+        """All failures, in the order of the media."""
+        return run_rows.read_failures(self.connection)
+
+    def set_note(self, key: str, value: Any) -> None:
+        """Keep a json value under a name."""
+        with self.transaction() as connection:
+            run_rows.set_note(connection, key, value)
+
+    def note(self, key: str) -> Any:
+        """The value of a note, None when there is none."""
+        return run_rows.read_note(self.connection, key)
+
+
+__all__ = ["Catalog"]

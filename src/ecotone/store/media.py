@@ -1,0 +1,188 @@
+"""Media, deployments and detections in the catalogue: bulk in, columns out."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+
+from ecotone.store.tables import Box, DeploymentTable, MediaTable, NewMedium, absolute, columns
+from ecotone.types import Detections
+
+WHOLE = (0.0, 0.0, 1.0, 1.0)
+SAME_BOX = 2e-4  # boxes nearer than this are one box: files round to 3 or 4 decimals
+
+_MEDIA = """SELECT m.id, m.root, m.file_path, m.deployment_id, m.deployment_from, m.timestamp,
+    m.event_id, m.content_hash, m.width, m.height, m.camera, m.detector,
+    coalesce(f.reasons, '') FROM medium m LEFT JOIN
+    (SELECT media_id, group_concat(reason, '; ') reasons FROM failure GROUP BY media_id) f
+    ON f.media_id = m.id ORDER BY m.n"""
+
+
+def read_media(connection: sqlite3.Connection) -> MediaTable:
+    """All media, in the order they were added."""
+    rows = connection.execute(_MEDIA).fetchall()
+    (ids, root, file_path, deployment, deployment_from, timestamp, event, content, width, height,
+     camera, detector, failure) = columns(rows, 13)
+    path = np.empty(len(rows), dtype=object)
+    path[:] = [absolute(r, f) for r, f in zip(root, file_path, strict=True)]
+    return MediaTable(
+        ids, root, file_path, path, deployment, deployment_from, timestamp, event, content,
+        width.astype(np.int64), height.astype(np.int64), camera, detector, failure,
+    )
+
+
+def read_deployments(connection: sqlite3.Connection) -> DeploymentTable:
+    """All deployments by name, with the number of their pictures."""
+    rows = connection.execute(
+        """SELECT d.id, d.location_name, d.latitude, d.longitude, count(m.n) FROM deployment d
+           LEFT JOIN medium m ON m.deployment_id = d.id GROUP BY d.id ORDER BY d.id"""
+    ).fetchall()
+    ids, name, latitude, longitude, media = columns(rows, 5)
+    return DeploymentTable(
+        ids, name, latitude.astype(np.float64), longitude.astype(np.float64),
+        media.astype(np.int64),
+    )
+
+
+def read_detections(connection: sqlite3.Connection) -> Detections:
+    """All detections in use, by medium as added, then by number."""
+    rows = connection.execute(
+        """SELECT m.id || ':' || d.number, m.id, d.x, d.y, d.width, d.height, d.category,
+           d.confidence FROM detection d JOIN medium m ON m.n = d.medium
+           WHERE d.retired = 0 ORDER BY d.medium, d.number"""
+    ).fetchall()
+    ids, media, x, y, width, height, category, confidence = columns(rows, 8)
+    bbox = np.column_stack([c.astype(np.float32) for c in (x, y, width, height)])
+    return Detections(ids, media, bbox, category, confidence.astype(np.float32))
+
+
+def insert_media(connection: sqlite3.Connection, media: Sequence[NewMedium], created: str) -> None:
+    """Register media, each with its whole-picture detection; call within a transaction."""
+    connection.executemany(
+        """INSERT INTO medium (id, root, file_path, deployment_id, timestamp, content_hash, width,
+           height, camera, size, modified) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
+        [(m.id, m.root, m.file_path, m.deployment_id, m.timestamp, m.content_hash, m.width,
+          m.height, m.camera, m.size, m.modified) for m in media],
+    )
+    connection.executemany(
+        "INSERT OR IGNORE INTO deployment (id) VALUES (?)",
+        [(d,) for d in sorted({m.deployment_id for m in media} - {""})],
+    )
+    connection.executemany(
+        """INSERT INTO detection (medium, number, x, y, width, height, category, confidence)
+           SELECT n, 0, 0, 0, 1, 1, 'animal', 1 FROM medium WHERE id = ?""",
+        [(m.id,) for m in media],
+    )
+    _set_read_failures(connection, media, created)
+
+
+def update_media(connection: sqlite3.Connection, media: Sequence[NewMedium], created: str) -> None:
+    """Renew what a changed or moved file says: place, time, size, content."""
+    connection.executemany(
+        """UPDATE medium SET root = ?, file_path = ?, timestamp = ?, content_hash = ?, width = ?,
+           height = ?, camera = ?, size = ?, modified = ? WHERE id = ?""",
+        [(m.root, m.file_path, m.timestamp, m.content_hash, m.width, m.height, m.camera, m.size,
+          m.modified, m.id) for m in media],
+    )
+    connection.executemany(
+        "DELETE FROM failure WHERE media_id = ?", [(m.id,) for m in media if not m.failure]
+    )
+    _set_read_failures(connection, media, created)
+
+
+def _set_read_failures(
+    connection: sqlite3.Connection, media: Iterable[NewMedium], created: str
+) -> None:
+    connection.executemany(
+        "INSERT OR REPLACE INTO failure (media_id, step, reason, created) VALUES (?, 'read', ?, ?)",
+        [(m.id, m.failure, created) for m in media if m.failure],
+    )
+
+
+def set_deployments(
+    connection: sqlite3.Connection, deployment_of: Mapping[str, str], said_by: str
+) -> None:
+    """Set the deployment of media (by media id) and forget deployments without a picture."""
+    connection.executemany(
+        "INSERT OR IGNORE INTO deployment (id) VALUES (?)",
+        [(d,) for d in sorted(set(deployment_of.values()) - {""})],
+    )
+    connection.executemany(
+        "UPDATE medium SET deployment_id = ?, deployment_from = ? WHERE id = ?",
+        [(d, said_by, m) for m, d in deployment_of.items()],
+    )
+    connection.execute(
+        "DELETE FROM deployment WHERE id NOT IN (SELECT deployment_id FROM medium)"
+    )
+
+
+def set_events(connection: sqlite3.Connection, event_of: Mapping[str, str]) -> None:
+    """Set the event of media (by media id)."""
+    connection.executemany(
+        "UPDATE medium SET event_id = ? WHERE id = ?", [(e, m) for m, e in event_of.items()]
+    )
+
+
+def replace_boxes(
+    connection: sqlite3.Connection, boxes_of: Mapping[str, Sequence[Box]], detector: str
+) -> dict[str, int]:
+    """Make these the detections in use of each medium; how many media were new, changed, same.
+
+    Boxes keep their number when the same box was there before; the others get numbers that were
+    never used. A box that covers the whole picture is number 0. Call within a transaction.
+    """
+    found = {"new": 0, "changed": 0, "same": 0}
+    for media_id, boxes in boxes_of.items():
+        row = connection.execute(
+            "SELECT n, detector FROM medium WHERE id = ?", (media_id,)
+        ).fetchone()
+        if row is None:
+            continue
+        n, before = row
+        changed = _replace(connection, n, boxes)
+        found["new" if not before else "changed" if changed else "same"] += 1
+        if changed or before != detector:
+            connection.execute("UPDATE medium SET detector = ? WHERE n = ?", (detector, n))
+    return found
+
+
+def _replace(connection: sqlite3.Connection, n: int, boxes: Sequence[Box]) -> bool:
+    old = connection.execute(
+        """SELECT number, x, y, width, height, category, confidence, retired FROM detection
+           WHERE medium = ? ORDER BY retired, number""", (n,)
+    ).fetchall()
+    free = {row[0]: row for row in old}
+    following = max(free, default=0) + 1
+    keep: dict[int, Box] = {}
+    for box in boxes:
+        number = 0 if box.bbox == WHOLE else _same_box(box, free)
+        if number is None:
+            number, following = following, following + 1
+        free.pop(number, None)
+        keep[number] = box
+    before = {r[0]: r[1:7] for r in old if not r[7]}
+    after = {k: (*b.bbox, b.category, b.confidence) for k, b in keep.items()}
+    if before == after:
+        return False
+    connection.executemany(
+        "UPDATE detection SET retired = 1 WHERE medium = ? AND number = ?",
+        [(n, number) for number in before if number not in after],
+    )
+    connection.executemany(
+        """INSERT INTO detection (medium, number, x, y, width, height, category, confidence)
+           VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (medium, number) DO UPDATE SET
+           x = excluded.x, y = excluded.y, width = excluded.width, height = excluded.height,
+           category = excluded.category, confidence = excluded.confidence, retired = 0""",
+        [(n, number, *values) for number, values in after.items() if before.get(number) != values],
+    )
+    return True
+
+
+def _same_box(box: Box, free: Mapping[int, tuple]) -> int | None:
+    for number, row in free.items():
+        near = all(abs(a - b) <= SAME_BOX for a, b in zip(box.bbox, row[1:5], strict=True))
+        if number and near:
+            return number
+    return None

@@ -1,0 +1,103 @@
+"""The schema of the catalogue, as numbered migrations that are applied in order and never changed.
+
+`PRAGMA user_version` counts the migrations that a file has seen. A new one is appended to
+`MIGRATIONS`; each is applied in one transaction together with its number.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+
+from ecotone.errors import ProjectError
+
+_FIRST = (
+    """CREATE TABLE deployment (
+        id TEXT PRIMARY KEY, location_name TEXT NOT NULL DEFAULT '',
+        latitude REAL, longitude REAL) WITHOUT ROWID""",
+    # deployment_from: what said which deployment it is, 'folder' or 'labels'. detector: the file
+    # that gave the boxes, '' when no detector has seen the picture.
+    """CREATE TABLE medium (
+        n INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, root TEXT NOT NULL,
+        file_path TEXT NOT NULL, deployment_id TEXT NOT NULL DEFAULT '',
+        deployment_from TEXT NOT NULL DEFAULT 'folder', timestamp TEXT NOT NULL DEFAULT '',
+        event_id TEXT NOT NULL DEFAULT '', content_hash TEXT NOT NULL DEFAULT '',
+        width INTEGER NOT NULL DEFAULT 0, height INTEGER NOT NULL DEFAULT 0,
+        camera TEXT NOT NULL DEFAULT '', size INTEGER NOT NULL DEFAULT 0,
+        modified INTEGER NOT NULL DEFAULT 0, detector TEXT NOT NULL DEFAULT '',
+        UNIQUE (root, file_path))""",
+    # A box that a newer detector run no longer has is retired, never deleted: its number is not
+    # given to another box, so vectors and labels of it can never belong to the wrong one.
+    """CREATE TABLE detection (
+        medium INTEGER NOT NULL REFERENCES medium (n), number INTEGER NOT NULL,
+        x REAL NOT NULL, y REAL NOT NULL, width REAL NOT NULL, height REAL NOT NULL,
+        category TEXT NOT NULL, confidence REAL NOT NULL, retired INTEGER NOT NULL DEFAULT 0,
+        PRIMARY KEY (medium, number)) WITHOUT ROWID""",
+    """CREATE TABLE label (
+        n INTEGER PRIMARY KEY AUTOINCREMENT, batch INTEGER NOT NULL, media_id TEXT NOT NULL,
+        detection_id TEXT NOT NULL DEFAULT '', label TEXT NOT NULL,
+        scientific_name TEXT NOT NULL DEFAULT '', vernacular_name TEXT NOT NULL DEFAULT '',
+        created TEXT NOT NULL, author TEXT NOT NULL DEFAULT '', source TEXT NOT NULL DEFAULT '')""",
+    "CREATE INDEX label_medium ON label (media_id)",
+    """CREATE TRIGGER label_no_update BEFORE UPDATE ON label BEGIN
+        SELECT RAISE(ABORT, 'labels are append-only: add a newer label instead'); END""",
+    """CREATE TRIGGER label_no_delete BEFORE DELETE ON label BEGIN
+        SELECT RAISE(ABORT, 'labels are append-only: nothing is deleted'); END""",
+    # INSERT OR REPLACE deletes without the trigger above when recursive triggers are off.
+    """CREATE TRIGGER label_no_replace BEFORE INSERT ON label
+        WHEN EXISTS (SELECT 1 FROM label WHERE n = NEW.n) BEGIN
+        SELECT RAISE(ABORT, 'labels are append-only: this row exists'); END""",
+    """CREATE TABLE run (
+        n INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, command TEXT NOT NULL,
+        started TEXT NOT NULL, finished TEXT NOT NULL DEFAULT '', status TEXT NOT NULL,
+        seed INTEGER, settings TEXT NOT NULL, versions TEXT NOT NULL,
+        summary TEXT NOT NULL DEFAULT '{}')""",
+    """CREATE TABLE failure (
+        media_id TEXT NOT NULL, step TEXT NOT NULL, reason TEXT NOT NULL, created TEXT NOT NULL,
+        PRIMARY KEY (media_id, step)) WITHOUT ROWID""",
+    "CREATE TABLE note (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
+    # kind: 'scores', 'embeddings' or 'posteriors'; name: the model, or the run of posteriors.
+    """CREATE TABLE vector_set (
+        n INTEGER PRIMARY KEY, kind TEXT NOT NULL, name TEXT NOT NULL,
+        classes TEXT NOT NULL DEFAULT '[]', dimension INTEGER NOT NULL DEFAULT 0,
+        complete INTEGER NOT NULL DEFAULT 0, created TEXT NOT NULL, UNIQUE (kind, name))""",
+    """CREATE TABLE shard (
+        n INTEGER PRIMARY KEY AUTOINCREMENT, vector_set INTEGER NOT NULL REFERENCES vector_set (n),
+        file TEXT NOT NULL, rows INTEGER NOT NULL, created TEXT NOT NULL)""",
+    "CREATE INDEX shard_set ON shard (vector_set)",
+    # Which detections a set holds, to count and resume without opening its shards.
+    """CREATE TABLE vector_row (
+        vector_set INTEGER NOT NULL, medium INTEGER NOT NULL, number INTEGER NOT NULL,
+        PRIMARY KEY (vector_set, medium, number)) WITHOUT ROWID""",
+)
+
+MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST,)
+
+
+def migrate(connection: sqlite3.Connection, where: str) -> None:
+    """Bring a catalogue to the newest schema; killed in between, the next call goes on.
+
+    Raises ProjectError when a newer ecotone wrote the file.
+    """
+    if _version(connection) == len(MIGRATIONS):
+        return
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        # Asked again: another process may have migrated while we waited for the lock.
+        version = _version(connection)
+        if version > len(MIGRATIONS):
+            raise ProjectError(
+                f"{where}: written by a newer ecotone (schema {version}, this one knows "
+                f"{len(MIGRATIONS)}); update with: pip install -U ecotone"
+            )
+        for number, statements in enumerate(MIGRATIONS[version:], start=version + 1):
+            for statement in statements:
+                connection.execute(statement)
+            connection.execute(f"PRAGMA user_version = {number}")
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+    connection.execute("COMMIT")
+
+
+def _version(connection: sqlite3.Connection) -> int:
+    return int(connection.execute("PRAGMA user_version").fetchone()[0])

@@ -1,0 +1,218 @@
+"""Files of vectors that survive a kill: written beside, synced, renamed, then registered.
+
+A shard is one folder entry `000012.npz`; what the catalogue's table `shard` names counts, every
+other file is rubbish of a killed command and is removed by the next writer of the set.
+Source: the write-then-rename rule of POSIX rename(2); SQLite commits the registration.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import re
+import sqlite3
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ecotone.errors import ProjectError
+from ecotone.store.runs import now
+
+if TYPE_CHECKING:
+    from ecotone.store.catalog import Catalog
+
+SUFFIX = ".npz"
+
+
+@dataclass(frozen=True)
+class VectorSet:
+    """One set of vectors: kind "scores", "embeddings" or "posteriors" of one model or run."""
+
+    n: int
+    kind: str
+    name: str
+    classes: tuple[str, ...]
+    dimension: int
+    complete: bool
+    files: tuple[str, ...]
+    rows: int
+
+
+def sets(catalog: Catalog, kind: str) -> list[VectorSet]:
+    """All sets of a kind, oldest first."""
+    rows = catalog.connection.execute(
+        "SELECT n, kind, name, classes, dimension, complete FROM vector_set WHERE kind = ? "
+        "ORDER BY n", (kind,)
+    ).fetchall()
+    return [_with_shards(catalog, row) for row in rows]
+
+
+def find_set(catalog: Catalog, kind: str, name: str) -> VectorSet | None:
+    """The set of that kind and name, None when there is none."""
+    row = catalog.connection.execute(
+        "SELECT n, kind, name, classes, dimension, complete FROM vector_set "
+        "WHERE kind = ? AND name = ?", (kind, name)
+    ).fetchone()
+    return None if row is None else _with_shards(catalog, row)
+
+
+def _with_shards(catalog: Catalog, row: tuple) -> VectorSet:
+    n, kind, name, classes, dimension, complete = row
+    shards = catalog.connection.execute(
+        "SELECT file, rows FROM shard WHERE vector_set = ? ORDER BY n", (n,)
+    ).fetchall()
+    return VectorSet(
+        n, kind, name, tuple(json.loads(classes)), dimension, bool(complete),
+        tuple(f for f, _ in shards), sum(r for _, r in shards),
+    )
+
+
+def make_set(
+    catalog: Catalog, kind: str, name: str, classes: tuple[str, ...], dimension: int,
+    complete: bool,
+) -> VectorSet:
+    """A new, empty set; one of the same kind and name is dropped in the same transaction."""
+    with catalog.transaction() as connection:
+        drop_set(catalog, kind, name)
+        connection.execute(
+            "INSERT INTO vector_set (kind, name, classes, dimension, complete, created) "
+            "VALUES (?, ?, ?, ?, ?, ?)",
+            (kind, name, json.dumps(classes, ensure_ascii=False), dimension, complete, now()),
+        )
+    made = find_set(catalog, kind, name)
+    assert made is not None
+    return made
+
+
+def drop_set(catalog: Catalog, kind: str, name: str) -> None:
+    """Forget a set; its files go when the next writer of the name cleans up."""
+    with catalog.transaction() as connection:
+        for table in ("vector_row", "shard"):
+            connection.execute(
+                f"DELETE FROM {table} WHERE vector_set IN "
+                "(SELECT n FROM vector_set WHERE kind = ? AND name = ?)", (kind, name)
+            )
+        connection.execute("DELETE FROM vector_set WHERE kind = ? AND name = ?", (kind, name))
+
+
+def set_classes(
+    catalog: Catalog, vector_set: VectorSet, classes: tuple[str, ...], complete: bool
+) -> None:
+    """Append classes to a set (the old ones stay in front, so older shards stay right)."""
+    with catalog.transaction() as connection:
+        connection.execute(
+            "UPDATE vector_set SET classes = ?, complete = ? WHERE n = ?",
+            (json.dumps(classes, ensure_ascii=False), complete, vector_set.n),
+        )
+
+
+def set_folder(folder: Path, kind: str, name: str) -> Path:
+    """Where the shards of a set lie: a readable name that no other model's name can take."""
+    readable = re.sub(r"[^A-Za-z0-9._-]+", "_", name).strip("._")[:48] or "set"
+    return folder / kind / f"{readable}-{hashlib.sha1(name.encode()).hexdigest()[:8]}"
+
+
+def write_shard(
+    catalog: Catalog, folder: Path, vector_set: VectorSet, ids: Sequence[str],
+    arrays: Mapping[str, np.ndarray],
+) -> str:
+    """Write one shard and register it; after the return it counts, before it does not exist.
+
+    Raises ProjectError when the disk is full or the folder cannot be written.
+    """
+    place = set_folder(folder, vector_set.kind, vector_set.name)
+    # Numbers of dropped sets are not used again: a reader may still hold the old file.
+    number = 1 + catalog.connection.execute(
+        "SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'shard'), 0)"
+    ).fetchone()[0]
+    path = place / f"{number:06d}{SUFFIX}"
+    buffer = io.BytesIO()
+    np.savez(buffer, ids=np.array([i.encode() for i in ids], dtype=bytes), **arrays)
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+        _write_synced(path, buffer.getbuffer())
+    except OSError as error:
+        raise ProjectError(
+            f"{path}: cannot be written ({error.strerror}); free some space and run again."
+        ) from error
+    with catalog.transaction() as connection:
+        connection.execute(
+            "INSERT INTO shard (vector_set, file, rows, created) VALUES (?, ?, ?, ?)",
+            (vector_set.n, path.name, len(ids), now()),
+        )
+        _register_rows(connection, vector_set, ids)
+    return path.name
+
+
+def _register_rows(
+    connection: sqlite3.Connection, vector_set: VectorSet, ids: Sequence[str]
+) -> None:
+    if vector_set.kind == "posteriors":
+        return
+    connection.executemany(
+        "INSERT OR IGNORE INTO vector_row SELECT ?, n, ? FROM medium WHERE id = ?",
+        [(vector_set.n, int(number), medium) for medium, _, number in
+         (i.rpartition(":") for i in ids) if number.isdigit()],
+    )
+
+
+def count_rows(catalog: Catalog, vector_set: VectorSet) -> int:
+    """Detections in use that the set holds."""
+    return catalog.connection.execute(
+        """SELECT count(*) FROM vector_row v JOIN detection d
+           ON d.medium = v.medium AND d.number = v.number
+           WHERE v.vector_set = ? AND d.retired = 0""", (vector_set.n,)
+    ).fetchone()[0]
+
+
+def _write_synced(path: Path, data: memoryview) -> None:
+    temporary = path.with_name(path.name + ".tmp")
+    with temporary.open("wb") as handle:
+        handle.write(data)
+        handle.flush()
+        os.fsync(handle.fileno())
+    os.replace(temporary, path)
+    if os.name == "posix":  # the rename itself must reach the disk too
+        descriptor = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def clean(folder: Path, vector_set: VectorSet) -> list[str]:
+    """Remove files of the set's folder that are not registered; their names."""
+    place = set_folder(folder, vector_set.kind, vector_set.name)
+    known = set(vector_set.files)
+    removed = []
+    for path in sorted(place.glob("*")) if place.is_dir() else ():
+        if path.name not in known and path.name.endswith((SUFFIX, SUFFIX + ".tmp")):
+            path.unlink(missing_ok=True)
+            removed.append(path.name)
+    return removed
+
+
+def load_shard(folder: Path, vector_set: VectorSet, file: str, *names: str) -> list[np.ndarray]:
+    """Some arrays of one shard.
+
+    Raises ProjectError when the file is missing or damaged.
+    """
+    path = set_folder(folder, vector_set.kind, vector_set.name) / file
+    try:
+        with np.load(path, allow_pickle=False) as data:
+            return [data[name] for name in names]
+    except (OSError, ValueError, KeyError, EOFError) as error:
+        raise ProjectError(
+            f"{path}: missing or damaged ({error}); restore it from a copy, or make the "
+            f"{vector_set.kind} of {vector_set.name!r} again under another name."
+        ) from error
+
+
+def load_ids(folder: Path, vector_set: VectorSet, file: str) -> list[str]:
+    """The detection ids of one shard."""
+    return load_shard(folder, vector_set, file, "ids")[0].astype(str).tolist()

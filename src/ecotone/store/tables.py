@@ -1,0 +1,158 @@
+"""What the catalogue gives: frozen tables of parallel arrays, one row a thing.
+
+M media, N detections, L labels. Texts are object arrays of str, "" where nothing is known.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+
+@dataclass(frozen=True, eq=False)
+class MediaTable:
+    """The pictures of a project, in the order they were added.
+
+    id, root, file_path (posix, relative to root), path (absolute), deployment_id, timestamp (ISO
+    8601 as the camera's clock said), event_id, content_hash, camera, detector, failure (reasons,
+    "" = fine): (M,) str. width, height: (M,) int64 pixels, 0 = unknown.
+    """
+
+    id: np.ndarray
+    root: np.ndarray
+    file_path: np.ndarray
+    path: np.ndarray
+    deployment_id: np.ndarray
+    deployment_from: np.ndarray
+    timestamp: np.ndarray
+    event_id: np.ndarray
+    content_hash: np.ndarray
+    width: np.ndarray
+    height: np.ndarray
+    camera: np.ndarray
+    detector: np.ndarray
+    failure: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.id)
+
+
+@dataclass(frozen=True, eq=False)
+class DeploymentTable:
+    """Deployments: id, location_name (D,) str; latitude, longitude (D,) float64 degrees or NaN;
+    media (D,) int64 number of pictures."""
+
+    id: np.ndarray
+    location_name: np.ndarray
+    latitude: np.ndarray
+    longitude: np.ndarray
+    media: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.id)
+
+
+@dataclass(frozen=True, eq=False)
+class LabelTable:
+    """Every label that was ever given, oldest first.
+
+    number, batch (one import): (L,) int64. media_id, detection_id ("" = the whole medium), label
+    (the class name), scientific_name, vernacular_name, created, author, source: (L,) str.
+    """
+
+    number: np.ndarray
+    batch: np.ndarray
+    media_id: np.ndarray
+    detection_id: np.ndarray
+    label: np.ndarray
+    scientific_name: np.ndarray
+    vernacular_name: np.ndarray
+    created: np.ndarray
+    author: np.ndarray
+    source: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.label)
+
+
+@dataclass(frozen=True)
+class NewMedium:
+    """One picture to be registered; `failure` is why it cannot be read, "" when it can."""
+
+    id: str
+    root: str
+    file_path: str
+    deployment_id: str = ""
+    timestamp: str = ""
+    content_hash: str = ""
+    width: int = 0
+    height: int = 0
+    camera: str = ""
+    size: int = 0
+    modified: int = 0
+    failure: str = ""
+
+
+@dataclass(frozen=True)
+class NewLabel:
+    """One label to be added; `detection_id` is "" for a label of the whole medium."""
+
+    media_id: str
+    label: str
+    scientific_name: str = ""
+    vernacular_name: str = ""
+    detection_id: str = ""
+
+
+@dataclass(frozen=True)
+class Box:
+    """One detection of a medium: x y width height in 0..1, category, confidence."""
+
+    bbox: tuple[float, float, float, float]
+    category: str
+    confidence: float
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why a step failed on one medium."""
+
+    media_id: str
+    path: str
+    step: str
+    reason: str
+    created: str
+
+
+@dataclass(frozen=True)
+class Run:
+    """One execution. status: "running", "done", "failed" or "interrupted"."""
+
+    id: str
+    command: str
+    started: str
+    finished: str
+    status: str
+    seed: int | None
+    settings: dict
+    versions: dict
+    summary: dict
+
+
+def columns(rows: list[tuple], count: int) -> list[np.ndarray]:
+    """The columns of fetched rows as object arrays; `count` columns even when there is no row."""
+    if not rows:
+        return [np.empty(0, dtype=object) for _ in range(count)]
+    out = []
+    for values in zip(*rows, strict=True):
+        column = np.empty(len(values), dtype=object)
+        column[:] = values
+        out.append(column)
+    return out
+
+
+def absolute(root: str, file_path: str) -> str:
+    """The absolute path of a medium."""
+    return str(Path(root, file_path))

@@ -1,0 +1,323 @@
+"""Scores, embeddings and posteriors of detections: written in shards, read as aligned arrays.
+
+N asked detections, S global classes, K local classes, D embedding dimensions. `folder` is the
+project's folder of vectors. A detection that was written again has the values written last.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy import sparse
+
+from ecotone.errors import InputError, ProjectError
+from ecotone.store import shards
+from ecotone.types import GlobalScores, Posteriors
+
+if TYPE_CHECKING:
+    from ecotone.store.catalog import Catalog
+
+FLUSH_ROWS = 8192  # a writer flushes by itself when it holds as many rows
+
+
+class _Writer:
+    """What both writers share: rows wait in memory until `flush` makes a shard of them."""
+
+    kind = ""
+
+    def __init__(self, catalog: Catalog, folder: Path, model_name: str) -> None:
+        self.catalog, self.folder, self.model_name = catalog, Path(folder), model_name
+        self._set: shards.VectorSet | None = shards.find_set(catalog, self.kind, model_name)
+        self._ids: list[str] = []
+
+    def done_ids(self) -> set[str]:
+        """Detections that the model has seen, as far as stored or waiting here."""
+        return done_ids(self.catalog, self.folder, self.kind, self.model_name) | set(self._ids)
+
+    def _begin(self, classes: tuple[str, ...], dimension: int, complete: bool) -> None:
+        self._set = shards.make_set(
+            self.catalog, self.kind, self.model_name, classes, dimension, complete
+        )
+
+    def _arrays(self) -> dict[str, np.ndarray]:
+        raise NotImplementedError
+
+    def _clear(self) -> None:
+        self._ids = []
+
+    def flush(self) -> None:
+        """Store what waits; after the return no kill can lose it."""
+        if not self._ids:
+            return
+        assert self._set is not None
+        shards.write_shard(self.catalog, self.folder, self._set, self._ids, self._arrays())
+        self._clear()
+
+    def close(self) -> None:
+        """Store what waits."""
+        self.flush()
+
+    def __enter__(self) -> _Writer:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        # On an error too: rows that are here are finished work.
+        self.flush()
+
+
+class ScoreWriter(_Writer):
+    """Append scores of one global model.
+
+    classes: S names. complete: rows hold whole distributions. A set with other classes under this
+    name is begun anew, unless `extend`: then new classes are appended to the old.
+    """
+
+    kind = "scores"
+
+    def __init__(
+        self, catalog: Catalog, folder: Path, model_name: str, classes: Sequence[str],
+        complete: bool = False, extend: bool = False,
+    ) -> None:
+        super().__init__(catalog, folder, model_name)
+        self.classes = tuple(str(c) for c in classes)
+        self._parts: list[sparse.csr_matrix] = []
+        known = self._set
+        if known is not None and extend:
+            self._extend(known, complete)
+        elif known is None or (known.classes, known.complete) != (self.classes, complete):
+            self._begin(self.classes, 0, complete)
+            self._columns = np.arange(len(self.classes))
+        else:
+            self._columns = np.arange(len(self.classes))
+        assert self._set is not None
+        shards.clean(self.folder, self._set)
+
+    def _extend(self, known: shards.VectorSet, complete: bool) -> None:
+        every = tuple(dict.fromkeys((*known.classes, *self.classes)))
+        shards.set_classes(self.catalog, known, every, complete and known.complete)
+        column = {name: i for i, name in enumerate(every)}
+        self._columns = np.array([column[name] for name in self.classes], dtype=np.intp)
+
+    def append(
+        self, detection_ids: Sequence[str], values: np.ndarray | sparse.spmatrix
+    ) -> None:
+        """Add rows (n, S) of probabilities; they are stored when enough wait, or by `flush`."""
+        rows = sparse.csr_matrix(values, dtype=np.float32)
+        _check_rows("scores", detection_ids, rows.shape, len(self.classes))
+        self._ids.extend(str(i) for i in detection_ids)
+        self._parts.append(rows)
+        if len(self._ids) >= FLUSH_ROWS:
+            self.flush()
+
+    def _arrays(self) -> dict[str, np.ndarray]:
+        rows = sparse.vstack(self._parts, format="csr")
+        return {
+            "indptr": rows.indptr.astype(np.int64), "data": rows.data.astype(np.float32),
+            "indices": self._columns[rows.indices].astype(np.int32),
+        }
+
+    def _clear(self) -> None:
+        super()._clear()
+        self._parts = []
+
+
+class EmbeddingWriter(_Writer):
+    """Append embeddings of one encoder, D = `dimension`; kept as float16.
+
+    A set of another dimension under this name is begun anew.
+    """
+
+    kind = "embeddings"
+
+    def __init__(
+        self, catalog: Catalog, folder: Path, model_name: str, dimension: int
+    ) -> None:
+        super().__init__(catalog, folder, model_name)
+        self.dimension = int(dimension)
+        self._parts: list[np.ndarray] = []
+        if self._set is None or self._set.dimension != self.dimension:
+            self._begin((), self.dimension, True)
+        assert self._set is not None
+        shards.clean(self.folder, self._set)
+
+    def append(self, detection_ids: Sequence[str], values: np.ndarray) -> None:
+        """Add rows (n, D) float; they are stored when enough wait, or by `flush`."""
+        rows = np.asarray(values, dtype=np.float32)
+        _check_rows("embeddings", detection_ids, rows.shape, self.dimension)
+        if not np.isfinite(rows).all():
+            raise InputError(f"embeddings of {self.model_name!r}: NaN or infinity.")
+        self._ids.extend(str(i) for i in detection_ids)
+        limit = float(np.finfo(np.float16).max)
+        self._parts.append(np.clip(rows, -limit, limit).astype(np.float16))
+        if len(self._ids) >= FLUSH_ROWS:
+            self.flush()
+
+    def _arrays(self) -> dict[str, np.ndarray]:
+        return {"values": np.concatenate(self._parts)}
+
+    def _clear(self) -> None:
+        super()._clear()
+        self._parts = []
+
+
+def _check_rows(
+    what: str, ids: Sequence[str], shape: tuple[int, ...], columns: int
+) -> None:
+    if len(shape) != 2 or shape != (len(ids), columns):
+        raise InputError(
+            f"{what} have shape {tuple(shape)}, expected {(len(ids), columns)}: one row a "
+            "detection id, one column a class or dimension."
+        )
+
+
+def done_ids(catalog: Catalog, folder: Path, kind: str, model: str) -> set[str]:
+    """Detections that a set ("scores" or "embeddings") of this model holds."""
+    known = shards.find_set(catalog, kind, model)
+    found: set[str] = set()
+    for file in known.files if known else ():
+        found.update(shards.load_ids(Path(folder), known, file))
+    return found
+
+
+def score_models(catalog: Catalog) -> dict[str, int]:
+    """Global models with scores, oldest first -> detections in use that they have seen."""
+    return _models(catalog, "scores")
+
+
+def embedding_models(catalog: Catalog) -> dict[str, int]:
+    """Encoders with embeddings, oldest first -> detections in use that they have seen."""
+    return _models(catalog, "embeddings")
+
+
+def _models(catalog: Catalog, kind: str) -> dict[str, int]:
+    return {s.name: shards.count_rows(catalog, s) for s in shards.sets(catalog, kind) if s.rows}
+
+
+def read_scores(
+    catalog: Catalog, folder: Path, model: str, ids: Sequence[str]
+) -> GlobalScores:
+    """Scores (N, S) of these detections, empty rows where the model has not seen one.
+
+    Raises ProjectError when there are no scores of this model.
+    """
+    known = _need(catalog, "scores", model)
+    rows_of = _Rows(ids)
+    parts, order = [], []
+    for file, mine, theirs in rows_of.plan(Path(folder), known):
+        indptr, indices, data = shards.load_shard(
+            Path(folder), known, file, "indptr", "indices", "data"
+        )
+        shape = (len(indptr) - 1, len(known.classes))
+        part = sparse.csr_matrix((data, indices, indptr), shape=shape)
+        parts.append(part[theirs])
+        order.append(mine)
+    if not parts:
+        values = sparse.csr_matrix((len(rows_of), len(known.classes)), dtype=np.float32)
+    else:
+        stacked = sparse.vstack(parts, format="csr")
+        # A row of zeros at the end stands for the detections without scores.
+        stacked = sparse.vstack(
+            [stacked, sparse.csr_matrix((1, stacked.shape[1]), dtype=np.float32)], format="csr"
+        )
+        position = np.full(len(rows_of), stacked.shape[0] - 1)
+        position[np.concatenate(order)] = np.arange(stacked.shape[0] - 1)
+        values = stacked[position]
+    return GlobalScores(values, known.classes, known.complete)
+
+
+def read_embeddings(
+    catalog: Catalog, folder: Path, model: str, ids: Sequence[str]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Embeddings (N, D) float32 of these detections and (N,) bool: whether there is one.
+
+    Raises ProjectError when there are no embeddings of this model.
+    """
+    known = _need(catalog, "embeddings", model)
+    rows_of = _Rows(ids)
+    values = np.zeros((len(rows_of), known.dimension), dtype=np.float32)
+    present = np.zeros(len(rows_of), dtype=bool)
+    for file, mine, theirs in rows_of.plan(Path(folder), known):
+        (stored,) = shards.load_shard(Path(folder), known, file, "values")
+        values[mine] = stored[theirs]
+        present[mine] = True
+    return values, present
+
+
+def write_posteriors(
+    catalog: Catalog, folder: Path, run_id: str, posteriors: Posteriors
+) -> None:
+    """Keep the posteriors (N, K) of a run, in one step: all of them or none."""
+    with catalog.transaction():
+        made = shards.make_set(
+            catalog, "posteriors", run_id, posteriors.classes, len(posteriors.classes), True
+        )
+        shards.clean(Path(folder), made)
+        arrays = {"values": posteriors.values}
+        shards.write_shard(catalog, Path(folder), made, list(posteriors.id), arrays)
+
+
+def read_posteriors(catalog: Catalog, folder: Path, run_id: str = "latest") -> Posteriors:
+    """The posteriors of a run, or those written last.
+
+    Raises ProjectError when there are none.
+    """
+    if run_id == "latest":
+        every = shards.sets(catalog, "posteriors")
+        if not every:
+            raise ProjectError("no posteriors in this project yet; run: ecotone fuse")
+        known = every[-1]
+    else:
+        known = _need(catalog, "posteriors", run_id)
+    ids, values = shards.load_shard(Path(folder), known, known.files[-1], "ids", "values")
+    return Posteriors(ids.astype(str), values, known.classes)
+
+
+def posterior_runs(catalog: Catalog) -> list[str]:
+    """Runs that posteriors are kept of, oldest first."""
+    return [s.name for s in shards.sets(catalog, "posteriors")]
+
+
+def _need(catalog: Catalog, kind: str, name: str) -> shards.VectorSet:
+    known = shards.find_set(catalog, kind, name)
+    if known is None:
+        there = ", ".join(s.name for s in shards.sets(catalog, kind)) or "nothing yet"
+        raise ProjectError(f"no {kind} of {name!r} in this project; there are: {there}.")
+    return known
+
+
+class _Rows:
+    """Where in the shards the asked detections lie."""
+
+    def __init__(self, ids: Sequence[str]) -> None:
+        self.ids = [str(i) for i in ids]
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def plan(
+        self, folder: Path, known: shards.VectorSet
+    ) -> list[tuple[str, np.ndarray, np.ndarray]]:
+        """(file, rows asked, rows in the file) for each shard that is needed; newest wins."""
+        place: dict[str, int] = {}
+        starts = [0]
+        for file in known.files:
+            there = shards.load_ids(folder, known, file)
+            place.update(zip(there, range(starts[-1], starts[-1] + len(there)), strict=True))
+            starts.append(starts[-1] + len(there))
+        found = np.fromiter((place.get(i, -1) for i in self.ids), dtype=np.int64, count=len(self))
+        out = []
+        shard_of = np.searchsorted(starts, found, side="right") - 1
+        for number, file in enumerate(known.files):
+            mine = np.flatnonzero((shard_of == number) & (found >= 0))
+            if len(mine):
+                out.append((file, mine, found[mine] - starts[number]))
+        return out
+
+
+__all__ = [
+    "EmbeddingWriter", "ScoreWriter", "done_ids", "embedding_models", "posterior_runs",
+    "read_embeddings", "read_posteriors", "read_scores", "score_models", "write_posteriors",
+]
