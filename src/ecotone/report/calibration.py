@@ -58,8 +58,6 @@ def reliability_chart(bins: Bins, confidence: np.ndarray) -> str:
         body.append(svg.label(x(value), TOP + side + STRIP + 18, f"{100 * value:.0f} %", "tick",
                               "middle"))
     body.append(svg.element("line", x1=x(0), y1=y(0), x2=x(1), y2=y(1), class_="ideal"))
-    body.append(svg.label(x(0.06), y(0.93), "right more often than it says", "hint"))
-    body.append(svg.label(x(0.97), y(0.05), "too sure of itself", "hint", "end"))
     largest = float(bins.rows.max())
     for rows, c, a, low, high in zip(bins.rows, bins.confidence, bins.accuracy, bins.low,
                                      bins.high, strict=True):

@@ -12,7 +12,9 @@ import numpy as np
 from ecotone.evaluation.metrics import confusion
 from ecotone.report import svg
 from ecotone.report.data import ReportData
-from ecotone.report.names import kind_words
+from ecotone.report.names import closest_kind, kind_words
+
+DETECTOR = "detector"  # its four categories say nothing of species
 
 
 @dataclass(frozen=True)
@@ -57,9 +59,8 @@ def _row(data: ReportData, counts: np.ndarray, k: int) -> ClassRow:
     wrong[k] = 0
     taken = int(wrong.argmax())
     low, high = svg.wilson(right, rows)
-    relations = dict.fromkeys(
-        kind_words(m.kinds[data.classes[k]]) for m in data.maps if data.classes[k] in m.kinds
-    )
+    maps = [m for m in data.maps if m.model != DETECTOR] or data.maps
+    kinds = [m.kinds[data.classes[k]] for m in maps if data.classes[k] in m.kinds]
     return ClassRow(
         name=data.classes[k],
         labels=None if data.label_counts is None else int(data.label_counts[k]),
@@ -68,7 +69,7 @@ def _row(data: ReportData, counts: np.ndarray, k: int) -> ClassRow:
         precision=right / said if said else None,
         mixed_with=data.classes[taken] if wrong[taken] else "",
         mixed_share=wrong[taken] / rows if rows else 0.0,
-        relation="; ".join(relations),
+        relation=kind_words(closest_kind(kinds)),
     )
 
 
@@ -105,7 +106,7 @@ def dumbbells(rows: list[tuple[str, float, float, str]], title: str) -> str:
     """
     if not rows:
         return ""
-    width, left, right, step = 640.0, 210.0, 60.0, 28.0
+    width, left, right, step = 700.0, 258.0, 60.0, 28.0
     height = 30 + step * len(rows) + 22
 
     def x(share: float) -> float:
@@ -125,7 +126,7 @@ def dumbbells(rows: list[tuple[str, float, float, str]], title: str) -> str:
         body.append(svg.element("circle", cx=x(base), cy=y, r=4.5, class_="dot s1"))
         body.append(svg.element("circle", svg.element("title", svg.escape(f"{told}; {note}")),
                                 cx=x(ours), cy=y, r=5.5, class_="dot s0"))
-        body.append(svg.label(width - right + 14, y + 4, f"{100 * (ours - base):+.0f}",
+        body.append(svg.label(width - right + 14, y + 4, svg.points(ours - base, 0),
                               "target", "start"))
     return svg.figure(width, height, title, "; ".join(
         f"{n}: {svg.percent(b)} to {svg.percent(o)}" for n, b, o, _ in rows), body)

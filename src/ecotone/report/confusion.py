@@ -13,7 +13,7 @@ import numpy as np
 from ecotone.report import svg
 
 MOST = 26  # classes shown; the rest are one row and column
-NAME = 170.0
+NAME = 184.0
 
 
 @dataclass(frozen=True, eq=False)

@@ -17,9 +17,9 @@ Record = Mapping[str, Any]
 
 OURS = (PREFERRED, FUSED, STUDENT)  # the first that is there stands for ecotone
 WIDTH, HEIGHT = 560.0, 330.0
-LEFT, RIGHT, TOP, BOTTOM = 44.0, 138.0, 14.0, 44.0
+LEFT, RIGHT, TOP, BOTTOM = 44.0, 148.0, 14.0, 44.0
 WORDS = {
-    PREFERRED: "ecotone", LOCAL_ONLY: "your labels alone", BY_NAMES: "global model by names",
+    PREFERRED: "ecotone", LOCAL_ONLY: "your labels alone", BY_NAMES: "global model alone",
     MAP_ONLY: "learned map alone", FUSED: "fused", STUDENT: "local model alone",
 }
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 
 def short_name(text: str) -> str:
     """A global class without what machines need: "uuid;...;puma concolor;cougar" gives "cougar".
@@ -22,15 +24,21 @@ def short_name(text: str) -> str:
 
 KIND_WORDS = {
     "exact": "its own name",
-    "merged": "several of its names",
-    "split": "one name shared with other classes",
+    "special": "its own name",
+    "merged": "several names for it",
+    "split": "a name that others share",
     "genus": "its genus or group",
     "relative": "only a relative",
-    "special": "its own name",
-    "unknown": "unknown to it",
+    "unknown": "no name for it",
 }
 
 
+def closest_kind(kinds: Iterable[str]) -> str:
+    """Of several relations, one a global model, the closest; "" for none."""
+    order = list(KIND_WORDS)
+    return min(kinds, key=lambda k: order.index(k) if k in order else -1, default="")
+
+
 def kind_words(kind: str) -> str:
-    """What a kind of relation means: which name the global model has for a local class."""
+    """What a kind of relation means: what a global model has for a local class."""
     return KIND_WORDS.get(kind, kind)

@@ -27,12 +27,13 @@ METRICS = (
     ("accuracy", "All pictures", "share of held-out pictures named right"),
     ("per_class_accuracy", "Average class", "mean over classes of the share named right"),
 )
+MOST_ROWS = 400  # of a table of classes
 GROUP_WORDS = {
     "head": "common classes", "middle": "middling classes", "tail": "rare classes",
     "no label": "classes without a label", "exact": "global model knows the name",
     "merged": "global model has several names", "split": "shares its global name",
     "genus": "global model knows the genus", "relative": "global model knows a relative",
-    "special": "blank, human, vehicle", "unknown": "unknown to the global model",
+    "special": "blank, human, vehicle", "unknown": "global model has no name",
 }
 
 
@@ -58,7 +59,9 @@ def render(data: ReportData) -> str:
         data=data,
         style=_style(),
         story=tell(data, rows, checked.mixups if checked else []),
-        rows=rows,
+        rows=rows[:MOST_ROWS],
+        more_rows=max(0, len(rows) - MOST_ROWS),
+        candidates=_candidates(data),
         checked=checked,
         curves=_curves(data),
         gains=gains_of(data.evaluation),
@@ -82,7 +85,7 @@ def _environment() -> Any:
     environment.filters.update(
         percent=svg.percent, short=short_name, kind=kind_words, figure=Markup,
         jpeg=lambda data: "data:image/jpeg;base64," + base64.b64encode(data).decode("ascii"),
-        thousands=lambda value: f"{value:,.0f}",
+        points=svg.points, thousands=lambda value: f"{value:,.0f}",
     )
     environment.globals.update(
         recall_bar=lambda row: Markup(recall_bar(row)),
@@ -170,14 +173,29 @@ def _map(mapping: GlobalMap, classes: Sequence[str]) -> dict[str, Any]:
          "links": [(g, w) for g, w in mapping.links.get(c, ()) if w >= 0.01][:4]}
         for c in names
     ]
-    return {"model": mapping.model, "chart": flow_chart(mapping, names), "rows": linked,
-            "notes": mapping.notes, "classes": len(names)}
+    return {"model": mapping.model, "chart": flow_chart(mapping, names),
+            "rows": linked[:MOST_ROWS], "classes": len(names)}
+
+
+def _candidates(data: ReportData) -> dict[str, list[Mapping[str, Any]]]:
+    """The candidates of the run, the heaviest first: those that count, and the others."""
+    if data.run is None:
+        return {"used": [], "others": []}
+    ranked = sorted(data.run.candidates, key=_rank)
+    used = [c for c in ranked if max(c.get("weight") or 0, c.get("local_weight") or 0) >= 0.005]
+    return {"used": used, "others": [c for c in ranked if c not in used]}
+
+
+def _rank(candidate: Mapping[str, Any]) -> tuple[float, float]:
+    loss = candidate.get("loss")
+    return -float(candidate.get("weight") or 0.0), float("inf") if loss is None else float(loss)
 
 
 def _settings(data: ReportData) -> list[tuple[str, str]]:
     if data.run is None:
         return []
     return [
-        (str(name), value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str))
+        (str(name), value if isinstance(value, str)
+         else json.dumps(value, ensure_ascii=False, default=str))
         for name, value in sorted(data.run.settings.items())
     ]

@@ -64,9 +64,12 @@ def _scores(data: ReportData) -> dict[str, float]:
 
 def _headline(data: ReportData, gains: Sequence[Gain], scores: dict[str, float]) -> str:
     if gains:
-        last = gains[-1]
-        points = 100 * last.mean
-        if abs(points) < 0.5:
+        last, best = gains[-1], max(gains, key=lambda g: g.mean)
+        if last.mean < 0.03 and best.mean > 0.05:
+            return (f"With {best.labels} labels it names {svg.percent(best.ours)} of held-out "
+                    f"pictures right, where your labels alone reach {svg.percent(best.base)}; with "
+                    f"{last.labels} labels {_both(last)}.")
+        if abs(last.mean) < 0.005:
             return (f"With {last.labels} labels it names {svg.percent(last.ours)} of held-out "
                     "pictures right, as many as your labels alone would.")
         return (f"With {last.labels} labels it names {svg.percent(last.ours)} of held-out pictures "
@@ -83,13 +86,18 @@ def _headline(data: ReportData, gains: Sequence[Gain], scores: dict[str, float])
     return "The project is empty."
 
 
+def _both(gain: Gain) -> str:
+    ours, base = svg.percent(gain.ours), svg.percent(gain.base)
+    return f"both reach {ours}" if ours == base else f"it is {ours} against {base}"
+
+
 def _lead(data: ReportData, gains: Sequence[Gain], scores: dict[str, float]) -> list[str]:
     lead = []
     if gains:
         last, best = gains[-1], max(gains, key=lambda g: g.mean)
         lead.append(_certainty(last))
         if best.labels != last.labels and best.mean > last.mean + 0.01:
-            lead.append(f"The gain is largest where labels are fewest: {100 * best.mean:+.0f} "
+            lead.append(f"The gain is largest where labels are fewest: {svg.points(best.mean, 0)} "
                         f"points with {best.labels} of them.")
     if scores and data.held_out is not None:
         lead.append(_sureness(data.held_out.truth, data.held_out.proba))
@@ -103,11 +111,11 @@ def _lead(data: ReportData, gains: Sequence[Gain], scores: dict[str, float]) -> 
 
 def _certainty(gain: Gain) -> str:
     if gain.splits == 1:
-        return (f"The gain is {100 * gain.mean:+.1f} points, measured on one random split only; "
-                "more splits would say how sure that is.")
-    return (f"The gain is {100 * gain.mean:+.1f} points on average over {gain.splits} random "
-            f"splits (give or take {100 * gain.deviation:.1f}; it was ahead in {gain.won} of "
-            f"{gain.splits}, {100 * gain.worst:+.1f} in the worst).")
+        return (f"With {gain.labels} labels the gain is {svg.points(gain.mean)} points, measured "
+                "on one random split only; more splits would say how sure that is.")
+    return (f"With {gain.labels} labels the gain is {svg.points(gain.mean)} points on average over "
+            f"{gain.splits} random splits (give or take {100 * gain.deviation:.1f}; it was ahead in {gain.won} of "
+            f"{gain.splits}, {svg.points(gain.worst)} in the worst).")
 
 
 def _sureness(truth: np.ndarray, proba: np.ndarray) -> str:
@@ -136,7 +144,7 @@ def _tiles(data: ReportData, gains: Sequence[Gain], scores: dict[str, float]) ->
         tiles.append(Tile(svg.percent(scores["per_class_accuracy"]), "right on an average class",
                           "every class counts the same, rare or common"))
     if gains:
-        tiles.append(Tile(f"{100 * gains[-1].mean:+.1f}", "points over your labels alone",
+        tiles.append(Tile(svg.points(gains[-1].mean), "points over your labels alone",
                           f"± {100 * gains[-1].deviation:.1f} over {gains[-1].splits} splits, "
                           f"{gains[-1].labels} labels"))
     if scores:
@@ -170,9 +178,12 @@ def _steps(data: ReportData, rows: Sequence[ClassRow], mixups: Sequence[Mixup]) 
     if not data.evaluation and data.counts.labelled >= 10:
         steps.append(Step("Measure the gain on your own labels.", "ecotone evaluate"))
     if data.failures:
-        steps.append(Step(f"{_number(len(data.failures), 'picture', 'pictures')} could not be "
-                          "read; they are listed below. Copy them anew from the card, if you can, "
-                          "and add the folder again.", "ecotone add images PHOTOS"))
+        steps.append(Step(
+            f"{_number(len(data.failures), 'picture', 'pictures')} could not be read (listed "
+            "below). Copy what is damaged anew from the card, if you can, and add the folder "
+            "again.", "ecotone add images PHOTOS"))
+    steps.append(Step("Use the local model on new pictures, without this project.",
+                      "ecotone predict NEW_PHOTOS --model models/latest -o out.csv"))
     return steps
 
 

@@ -25,11 +25,11 @@ def text_width(text: str, size: float = 12.0) -> float:
         if unicodedata.east_asian_width(char) in "WF":
             width += 1.0
         elif char in NARROW:
-            width += 0.32
+            width += 0.34
         elif char in WIDE:
-            width += 0.87
+            width += 0.92
         else:
-            width += 0.66 if char.isupper() else 0.55
+            width += 0.7 if char.isupper() else 0.585
     return width * size
 
 
@@ -128,6 +128,12 @@ def wilson(right: float, rows: float, z: float = 1.96) -> tuple[float, float]:
     middle = (share + z2 / (2 * rows)) / (1 + z2 / rows)
     half = z / (1 + z2 / rows) * math.sqrt(share * (1 - share) / rows + z2 / (4 * rows * rows))
     return max(0.0, middle - half), min(1.0, middle + half)
+
+
+def points(difference: float, digits: int = 1) -> str:
+    """A difference of shares in percentage points with its sign, "+3.2" or "−0.4"."""
+    shown = f"{100.0 * difference:+.{digits}f}"
+    return shown.replace("-", "−") if float(shown) else shown.replace("-", "+")
 
 
 def percent(share: float, digits: int = 0) -> str:
