@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ecotone.evaluation.baselines import FUSED, MAP_ONLY, PREFERRED, STUDENT
-from ecotone.evaluation.local_baselines import softmax
 from ecotone.evaluation.problem import Problem
-from ecotone.types import GlobalScores
 
 if TYPE_CHECKING:
     from ecotone.taxonomy.tree import Taxonomy
-
-EXPONENT = 0.7  # of the map's evidence when it stands alone: scores of one picture are correlated
 
 
 def fusion_method(
@@ -45,27 +41,11 @@ def fusion_method(
         found = {FUSED: fused[:, order], STUDENT: local[:, order]}
         found[PREFERRED] = found[STUDENT if classifier.preferred_ == "local" else FUSED]
         if problem.scores:
-            prior = np.empty(len(order))
-            prior[order] = problem.prior  # in the order of the classifier's columns
-            proba = map_posterior(classifier.mapping_, problem.test_scores, prior)
-            found[MAP_ONLY] = proba[:, order]
+            mapped = classifier.map_proba(dict(problem.test_scores), len(problem.test_features))
+            found[MAP_ONLY] = mapped[:, order]
         return found
 
     return fit_predict
-
-
-def map_posterior(
-    mapping: Any, scores: Mapping[str, GlobalScores], prior: np.ndarray
-) -> np.ndarray:
-    """Posteriors (M, K) of the learned maps alone: prior times evidence ** EXPONENT of each model.
-
-    mapping: one Mapping, or a dict of them by model name. prior: (K,).
-    """
-    maps = mapping if isinstance(mapping, Mapping) else {next(iter(scores)): mapping}
-    logits = np.log(prior)[None, :]
-    for name, one in maps.items():
-        logits = logits + EXPONENT * one.log_evidence(scores[name])
-    return softmax(logits)
 
 
 def _columns(own: Any, wanted: tuple[str, ...]) -> np.ndarray:
