@@ -1,0 +1,185 @@
+"""The folder of a local model as files: which there are, whether they are whole, where they lie."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from ecotone.errors import BackendError, ProjectError
+
+FORMAT = 1
+HEAD, MODEL = "head.onnx", "model.onnx"
+CLASSES, TAXONOMY = "classes.txt", "taxonomy.csv"
+PREPROCESSING, CALIBRATION = "preprocessing.json", "calibration.json"
+CARD, CARD_TEXT, MANIFEST = "card.json", "CARD.md", "manifest.json"
+NEEDED = (MANIFEST, HEAD, CLASSES, PREPROCESSING, CALIBRATION, CARD)
+LATEST = "latest"
+MEND = "copy the whole folder again, or make it again: ecotone fuse."
+
+
+@contextmanager
+def new_folder(folder: Path) -> Iterator[Path]:
+    """A temporary folder that becomes `folder` when the block ends well.
+
+    A folder of that name is replaced as a whole; whoever reads sees the old or the new one.
+    Raises ProjectError when the disk refuses.
+    """
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        work = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    except OSError as error:
+        raise ProjectError(f"{folder}: cannot be written ({error.strerror}).") from error
+    try:
+        yield work
+        work.chmod(0o755)  # mkdtemp's folders are for one user alone
+        for path in (*work.rglob("*"), work):
+            _sync(path)
+        _swap(work, folder)
+    except OSError as error:
+        raise ProjectError(f"{folder}: cannot be written ({error.strerror}).") from error
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def _swap(work: Path, folder: Path) -> None:
+    if not folder.exists():
+        os.rename(work, folder)
+        return
+    old = folder.with_name(f".{folder.name}-old-{os.getpid()}")
+    os.rename(folder, old)
+    try:
+        os.rename(work, folder)
+    except OSError:
+        os.rename(old, folder)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _sync(path: Path) -> None:
+    # Windows can sync no folders; the rename is then as safe as it gets.
+    with contextlib.suppress(PermissionError):
+        handle = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write JSON for people to read: indented, UTF-8."""
+    path.write_text(json.dumps(value, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def write_manifest(folder: Path, binaries: Iterable[str]) -> None:
+    """Write down size and SHA-256 of the files that nobody edits by hand."""
+    files = {
+        name: {"bytes": (folder / name).stat().st_size, "sha256": _digest(folder / name)}
+        for name in binaries
+    }
+    write_json(folder / MANIFEST, {"format": FORMAT, "files": files})
+
+
+def check_files(folder: Path) -> None:
+    """Raise BackendError naming the first file of a bundle that is missing, cut off or changed."""
+    for name in NEEDED:
+        if not (folder / name).is_file():
+            raise BackendError(f"{folder / name}: this file of the local model is missing; {MEND}")
+    manifest = read_json(folder / MANIFEST)
+    if not isinstance(manifest.get("files"), dict) or not isinstance(manifest.get("format"), int):
+        raise BackendError(f'{folder / MANIFEST}: damaged (no "format" and "files"); {MEND}')
+    if manifest["format"] > FORMAT:
+        raise BackendError(
+            f"{folder}: made by a newer ecotone (format {manifest['format']}, known {FORMAT}); "
+            "update: pip install --upgrade ecotone"
+        )
+    for name, stated in manifest["files"].items():
+        path = folder / name
+        if not path.is_file():
+            raise BackendError(f"{path}: this file of the local model is missing; {MEND}")
+        size = path.stat().st_size
+        if size != stated.get("bytes"):
+            raise BackendError(
+                f"{path}: damaged ({size:,} bytes, expected {stated.get('bytes'):,}); {MEND}"
+            )
+        if _digest(path) != stated.get("sha256"):
+            raise BackendError(f"{path}: damaged (its bytes were changed); {MEND}")
+
+
+def _digest(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as handle:
+        while block := handle.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """The JSON object in a file of a bundle. Raises BackendError naming the file."""
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise BackendError(f"{path}: damaged ({error}); {MEND}") from None
+    if not isinstance(value, dict):
+        raise BackendError(f"{path}: damaged (no JSON object); {MEND}")
+    return value
+
+
+def find_folder(path: str | Path) -> Path:
+    """The folder of a local model that a path means: the folder, a link or a file that names one.
+
+    Raises BackendError when it is none, saying what was looked for.
+    """
+    path = Path(path)
+    folder = path
+    if path.is_file():
+        folder = _named_in(path)
+    if not folder.is_dir():
+        hint = "see the folder models/ of a project, for example my-reserve/models/latest."
+        raise BackendError(f"{path}: no such folder of a local model; {hint}")
+    folder = folder.resolve()
+    if not (folder / MANIFEST).exists() and not (folder / HEAD).exists():
+        for inner in (LATEST, f"models/{LATEST}"):
+            if (folder / inner).exists():
+                raise BackendError(f"{path}: not a local model; did you mean {path / inner}?")
+        raise BackendError(
+            f"{path}: not the folder of a local model ({HEAD} and {MANIFEST} are missing)."
+        )
+    return folder
+
+
+def _named_in(path: Path) -> Path:
+    """The folder that a small text file names, where links are not allowed."""
+    if path.name in (HEAD, MODEL):
+        return path.parent
+    with path.open("rb") as handle:
+        name = handle.read(4096).decode("utf-8", errors="replace").strip()
+    if not name or "\n" in name or "\0" in name or not (path.parent / name).is_dir():
+        raise BackendError(f"{path}: a file that names no folder of a local model beside it.")
+    return path.parent / name
+
+
+def point_latest(folder: str | Path) -> Path:
+    """Make `latest` beside a bundle point to it, at once; a text file where links are refused.
+
+    Raises ProjectError when `latest` is a real folder.
+    """
+    folder = Path(folder)
+    latest = folder.with_name(LATEST)
+    if latest.is_dir() and not latest.is_symlink():
+        raise ProjectError(f"{latest}: is a folder of its own; rename it.")
+    temporary = folder.with_name(f".{LATEST}-{os.getpid()}")
+    temporary.unlink(missing_ok=True)
+    try:
+        temporary.symlink_to(folder.name, target_is_directory=True)
+    except (OSError, NotImplementedError):
+        temporary.write_text(folder.name + "\n", encoding="utf-8")
+    os.replace(temporary, latest)
+    return latest
