@@ -12,6 +12,7 @@ import numpy as np
 
 from ecotone.project.gathering import Gathered, gather
 from ecotone.project.records import LATEST, make_record, write_json
+from ecotone.project.status import state_of
 from ecotone.types import Posteriors
 
 Progress = Callable[[int, int | None, str], None]
@@ -137,6 +138,7 @@ def _store(
     project: Any, run: str, gathered: Gathered, classifier: Any, sets: dict[str, np.ndarray],
     record: dict[str, Any],
 ) -> Path:
+    from ecotone.bundle.files import point_latest
     from ecotone.project.modelling import save_model
     from ecotone.store.vectors import write_posteriors
 
@@ -148,5 +150,8 @@ def _store(
                       (run, record["preferred"])):
         values = Posteriors(ids, sets[key], classes)
         write_posteriors(project.catalog, project.path / "vectors", name, values)
-    project.catalog.set_note(LATEST, run)
+    point_latest(model)
+    project.catalog.set_note(LATEST, {
+        "run": run, "state": state_of(project), "time": time.time(),
+    })
     return model

@@ -107,7 +107,7 @@ def read_record(project: Any, run: str = "latest") -> dict[str, Any]:
     Raises ProjectError when there is none, or its file is missing or broken.
     """
     if run == "latest":
-        run = project.catalog.note(LATEST) or ""
+        run = (project.catalog.note(LATEST) or {}).get("run", "")
         if not run:
             raise ProjectError("nothing fused yet; run: ecotone fuse")
     path = project.path / "runs" / f"{run}.json"

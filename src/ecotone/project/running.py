@@ -10,7 +10,6 @@ from typing import Any
 from ecotone.errors import InputError, ProjectError
 
 Progress = Callable[[int, int | None, str], None]
-MIN_LABELS = 20  # below, a learning curve would be noise
 
 
 @dataclass
@@ -86,11 +85,6 @@ def _models(
 
 
 def _evaluate(project: Any, result: RunResult, progress: Progress | None) -> None:
-    if result.fusion.labelled < MIN_LABELS:
-        result.steps.append(
-            f"no learning curve: {result.fusion.labelled} labels, {MIN_LABELS} are needed"
-        )
-        return
     try:
         project.evaluate(seeds=min(3, project.config.evaluation_seeds), progress=progress)
     except ProjectError as error:

@@ -89,7 +89,7 @@ def unfinished_of(catalog: Any) -> list[str]:
 
 
 def _is_newer(report: Path, latest: dict[str, Any]) -> bool:
-    return report.is_file() and report.stat().st_mtime >= latest.get("time", 0)
+    return report.is_file() and report.stat().st_mtime >= latest.get("time", 0.0)
 
 
 def next_step(
@@ -119,6 +119,14 @@ def next_step(
     if not reported:
         return "ecotone report", "the newest fusion has no report yet"
     return "ecotone export csv -o out.csv", "all is done; more labels make it better"
+
+
+def state_of(project: Any) -> dict[str, Any]:
+    """What a fusion of the project as it is now depends on."""
+    from ecotone.store.vectors import embedding_models, score_models
+
+    catalog = project.catalog
+    return state(catalog.counts(), score_models(catalog), embedding_models(catalog))
 
 
 def state(

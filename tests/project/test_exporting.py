@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+import csv
+
+import numpy as np
+import pytest
+
+from ecotone.errors import InputError, ProjectError
+from ecotone.store.vectors import read_posteriors
+
+
+def rows_of(path):
+    with path.open(encoding="utf-8", newline="") as handle:
+        return list(csv.DictReader(handle))
+
+
+@pytest.mark.parametrize("source", ["best", "fused", "local"])
+def test_every_detection_is_a_row_with_its_best_class(small_project, tmp_path, source):
+    run = small_project.fuse().run
+    result = small_project.export(tmp_path / "out.csv", source=source)
+    rows = rows_of(tmp_path / "out.csv")
+    assert result.rows == len(rows) == 90
+    name = run if source == "best" else f"{run}-{source}"
+    stored = read_posteriors(small_project.catalog, small_project.vectors, name)
+    best = dict(zip(stored.id, stored.values.max(axis=1), strict=True))
+    for row in rows:
+        assert float(row["classificationProbability"]) == pytest.approx(
+            best[row["detectionID"]], abs=1e-5)
+    assert rows[0]["filePath"] == "cam0/00.jpg" and rows[0]["label"] == "red deer"
+    assert rows[0]["runID"] == run
+    assert rows[0]["globalLabel"] == "Cervus elaphus (Red Deer)"
+
+
+def test_the_preferred_set_is_the_one_of_the_run(small_project):
+    result = small_project.fuse()
+    catalog, folder = small_project.catalog, small_project.vectors
+    best = read_posteriors(catalog, folder, result.run)
+    same = read_posteriors(catalog, folder, f"{result.run}-{result.preferred}")
+    np.testing.assert_array_equal(best.values, same.values)
+
+
+def test_nothing_to_export_before_a_fusion(small_project, tmp_path):
+    with pytest.raises(ProjectError, match="ecotone fuse"):
+        small_project.export(tmp_path / "out.csv")
+
+
+def test_an_unknown_format_or_source_is_refused(small_project, tmp_path):
+    with pytest.raises(InputError, match="csv or .parquet"):
+        small_project.export(tmp_path / "out.xlsx")
+    with pytest.raises(InputError, match="source is 'both'"):
+        small_project.export(tmp_path / "out.csv", source="both")
