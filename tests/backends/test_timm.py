@@ -35,7 +35,13 @@ def timm(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
 
     def create_model(name: str, **settings: object) -> Net:
         calls.append((name, settings))
-        return Net()
+        net = Net()
+        net.num_classes = settings.get("num_classes", 3)
+        return net
+
+    def load_checkpoint(model: Net, path: str, strict: bool = True) -> SimpleNamespace:
+        calls.append((path, {"strict": strict}))
+        return SimpleNamespace(missing_keys=["stem"] if path.endswith("other.pt") else [])
 
     class Info:
         def __init__(self, subset: str) -> None:
@@ -48,7 +54,8 @@ def timm(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
         resolve_model_data_config=lambda model: CONFIG,
         infer_imagenet_subset=lambda model: "imagenet-1k", ImageNetInfo=Info,
     )
-    fake = SimpleNamespace(create_model=create_model, data=data, calls=calls)
+    models = SimpleNamespace(load_checkpoint=load_checkpoint)
+    fake = SimpleNamespace(create_model=create_model, data=data, models=models, calls=calls)
     monkeypatch.setitem(sys.modules, "timm", fake)
     monkeypatch.setitem(sys.modules, "torch", module())
     return fake
@@ -74,12 +81,20 @@ def test_weights_on_disk_need_no_network(timm: SimpleNamespace, tmp_path: Path) 
     weights.write_bytes(b"x")
     names.write_text("a\nb\nc\n", encoding="utf-8")
     backend = open_backend("timm:resnet50", names, checkpoint=str(weights), cache_dir=tmp_path)
-    assert timm.calls == [("resnet50", {
-        "pretrained": False, "checkpoint_path": str(weights), "num_classes": 3,
-        "cache_dir": str(tmp_path)})]
+    assert timm.calls == [
+        ("resnet50", {"pretrained": False, "num_classes": 3, "cache_dir": str(tmp_path)}),
+        (str(weights), {"strict": True}),
+    ]
     assert backend.classes == ("a", "b", "c")
     nameless = open_backend("timm:resnet50", checkpoint=str(weights))
     assert nameless.classes == ()  # the head of one's own weights may be anything
+    assert timm.calls[-2:] == [
+        ("resnet50", {"pretrained": False, "num_classes": 0}), (str(weights), {"strict": False}),
+    ]
+    other = tmp_path / "other.pt"
+    other.write_bytes(b"x")
+    with pytest.raises(BackendError, match="lacks 'stem'"):
+        open_backend("timm:resnet50", checkpoint=other)
     folder = open_backend("timm:hf-hub:org/model", checkpoint=tmp_path)
     assert timm.calls[-1] == (f"local-dir:{tmp_path}", {"pretrained": True})
     assert folder.checkpoint == str(tmp_path)

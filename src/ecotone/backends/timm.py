@@ -16,7 +16,7 @@ from ecotone.backends.declare import overlay, timm_fields
 from ecotone.backends.labels import check_count, read_classes
 from ecotone.backends.outputs import to_probabilities
 from ecotone.backends.torch_common import existing, loading, need, pick_device, to_numpy
-from ecotone.errors import InputError
+from ecotone.errors import BackendError, InputError
 
 OFFLINE = (
     "download the weights once elsewhere and give them: --checkpoint weights.safetensors, or the "
@@ -110,17 +110,19 @@ class TimmBackend:
 def _create(
     timm: Any, name: str, weights: Path | None, cache_dir: str | Path | None, count: int, what: str
 ) -> Any:
-    settings: dict[str, Any] = {"pretrained": weights is None or weights.is_dir()}
-    if weights is not None and weights.is_dir():
-        name = f"local-dir:{weights}"
-    elif weights is not None:
-        settings["checkpoint_path"] = str(weights)
-        if count:
-            settings["num_classes"] = count
-    if cache_dir:
-        settings["cache_dir"] = str(cache_dir)
+    cache = {"cache_dir": str(cache_dir)} if cache_dir else {}
     with loading(what, OFFLINE):
-        return timm.create_model(name, **settings)
+        if weights is None:
+            return timm.create_model(name, pretrained=True, **cache)
+        if weights.is_dir():
+            return timm.create_model(f"local-dir:{weights}", pretrained=True, **cache)
+        # Without names a head is of no use, and its size is not known: only the body is loaded.
+        model = timm.create_model(name, pretrained=False, num_classes=count, **cache)
+        keys = timm.models.load_checkpoint(model, str(weights), strict=count > 0)
+        missing = list(getattr(keys, "missing_keys", ()))
+        if missing:
+            raise BackendError(f"{what}: {weights} lacks {missing[0]!r}; is it of this model?")
+        return model
 
 
 def _own_classes(timm: Any, model: Any, outputs: int, own_weights: bool) -> tuple[str, ...]:

@@ -1,0 +1,315 @@
+"""`classify` and `embed`: run a model on the detections that it has not seen yet.
+
+N detections, S global classes, D embedding dimensions. What is reported as stored survives a kill:
+every some seconds the finished rows are written, and the next run goes on after them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+
+from ecotone.errors import BackendError, ProjectError
+from ecotone.types import Detections
+
+Progress = Callable[[int, int | None, str], None]
+SMALL = 1e-4  # scores below are dropped ...
+DROPPED = 1e-3  # ... as long as a row loses no more than this
+ROWS, SECONDS = 1000, 10.0  # finished rows are written after so many, or after so long
+ZERO_SHOT = "openclip"  # takes the project's classes where no file names others
+
+
+@dataclass(frozen=True)
+class InferenceReport:
+    """What a run did. done, skipped: detections, now and before. failed: "path: reason" lines.
+
+    classes: number of classes whose scores were stored, 0 for none. dimension: of the embeddings,
+    0 for none. seconds: of the run, opening the model included.
+    """
+
+    model: str
+    done: int
+    skipped: int
+    failed: list[str] = field(default_factory=list)
+    classes: int = 0
+    dimension: int = 0
+    seconds: float = 0.0
+
+
+def classify(
+    project: Any,
+    model: str,
+    classes: str | Path | None = None,
+    *,
+    batch_size: int | None = None,
+    progress: Progress | None = None,
+    **options: Any,
+) -> InferenceReport:
+    """Scores of a global model for every detection without them, and its embeddings if it has any.
+
+    model: a file (.onnx, .tflite) or a name, see `backends.open_backend`, which also takes
+    `options`. classes: names of the outputs (or descriptions, for zero-shot models).
+
+    Raises BackendError when the model gives no scores or cannot be run, InputError on bad options.
+    """
+    started = time.perf_counter()
+    backend = _open(project, model, classes, options)
+    from ecotone.backends.base import can_classify
+
+    if not can_classify(backend):
+        raise BackendError(
+            f"{model}: the names of its outputs are not known; give them with --classes "
+            "labels.txt (or use it as an encoder only: ecotone embed --model ...)."
+        )
+    return _run(project, "classify", model, backend, batch_size, progress, started)
+
+
+def embed(
+    project: Any,
+    model: str = "handcrafted",
+    *,
+    batch_size: int | None = None,
+    progress: Progress | None = None,
+    **options: Any,
+) -> InferenceReport:
+    """Embeddings of every detection without them.
+
+    Raises BackendError when the model gives no embeddings or cannot be run.
+    """
+    started = time.perf_counter()
+    from ecotone.backends.base import can_encode, open_backend
+
+    backend = open_backend(model, None, **options)
+    if not can_encode(backend):
+        raise BackendError(
+            f"{model}: no pooled layer was found in it; name a tensor with --embedding, or use "
+            "another encoder (ecotone embed --model handcrafted)."
+        )
+    return _run(project, "embed", model, backend, batch_size, progress, started)
+
+
+def keep_large(scores: np.ndarray) -> sparse.csr_matrix:
+    """Scores (N, S) as a sparse matrix without their smallest entries.
+
+    An entry goes when it is under 1e-4 and all that goes from its row sums to at most 1e-3.
+    """
+    scores = np.asarray(scores, dtype=np.float32)
+    small = np.where(scores < SMALL, scores, 0.0)
+    keep = scores > 0
+    light = small.sum(axis=1) <= DROPPED
+    keep[light] &= scores[light] >= SMALL
+    for row in np.flatnonzero(~light):
+        order = np.argsort(small[row], kind="stable")
+        going = order[np.cumsum(small[row][order]) <= DROPPED]
+        keep[row, going] &= scores[row, going] >= SMALL
+    return sparse.csr_matrix(np.where(keep, scores, 0.0))
+
+
+def _open(project: Any, model: str, classes: str | Path | None, options: dict[str, Any]) -> Any:
+    from ecotone.backends.base import open_backend
+
+    if classes is None and str(model).partition(":")[0] == ZERO_SHOT:
+        from ecotone.project.gathering import local_classes
+
+        catalog = project.catalog
+        names = local_classes(project, catalog.detections(), catalog.current_labels(), None)
+        options = {**options, "names": names}
+    return open_backend(model, Path(classes) if classes else None, **options)
+
+
+def _run(
+    project: Any, command: str, model: str, backend: Any, batch_size: int | None,
+    progress: Progress | None, started: float,
+) -> InferenceReport:
+    from ecotone.backends.base import backend_info, can_encode, model_name
+
+    say = progress or (lambda done, total, text: None)
+    catalog, name = project.catalog, model_name(model)
+    scores, embeddings = command == "classify", can_encode(backend)
+    info = backend_info(backend)
+    _begin_anew(catalog, name, info, fingerprints(backend), scores, embeddings)
+    everything = catalog.detections()
+    if not len(everything):
+        raise ProjectError("no pictures in this project yet; add some: ecotone add images FOLDER")
+    pending = _pending(project, name, everything, scores, embeddings)
+    total = int(pending.sum())
+    seed = project.config.random_state
+    run = catalog.start_run(command, {"model": name, "backend": info}, seed)
+    tally = _Tally()
+    status = "interrupted"
+    try:
+        if total:
+            say(0, total, f"{command} by {name}")
+            _stream(project, command, name, backend, everything, pending,
+                    (scores, embeddings), batch_size, tally, say)
+        status = "done"
+    except Exception:
+        status = "failed"
+        raise
+    finally:
+        catalog.finish_run(run, status, {"done": tally.done, "failed": len(tally.failed)})
+    return InferenceReport(
+        name, tally.done, len(everything) - total, tally.failed,
+        len(backend.classes) if scores else 0,
+        int(getattr(backend, "dimension", 0) or 0) if embeddings else 0,
+        time.perf_counter() - started,
+    )
+
+
+@dataclass
+class _Tally:
+    """What a run has done so far."""
+
+    done: int = 0
+    failed: list[str] = field(default_factory=list)
+
+
+def _stream(
+    project: Any, command: str, name: str, backend: Any, everything: Detections,
+    pending: np.ndarray, wanted: tuple[bool, bool], batch_size: int | None, tally: _Tally,
+    say: Progress,
+) -> None:
+    from ecotone.engine.local import Failed, ThreadRunner, run_jobs
+
+    size = batch_size or project.config.batch_size
+    runner = ThreadRunner(project.config.workers, ahead=2 * size)
+    jobs = _jobs(project, everything, pending)
+    total, seen = int(pending.sum()), 0
+    failing = {f.media_id for f in project.catalog.failures()}
+    with _Keeper(project, name, backend, wanted) as keeper:
+        for result in run_jobs(jobs, backend, size, *wanted, runner):
+            if isinstance(result, Failed):
+                project.catalog.record_failure(result.media_id, command, result.reason)
+                tally.failed.append(result.reason)
+                seen += result.detections
+            else:
+                keeper.add(result.detection_ids, result.outputs)
+                for medium in failing & set(result.media_ids):
+                    project.catalog.clear_failure(medium)  # it can be read now
+                seen += len(result.detection_ids)
+                tally.done += len(result.detection_ids)
+            say(seen, total, f"{command} by {name}")
+
+
+class _Keeper:
+    """Finished rows on their way to the disk; leaving it writes what is there, come what may."""
+
+    def __init__(self, project: Any, name: str, backend: Any, wanted: tuple[bool, bool]) -> None:
+        self._place = project.catalog, project.path / "vectors", name
+        self._backend, self._wanted = backend, wanted
+        self._writers: dict[str, Any] = {}
+        self._rows, self._since = 0, time.monotonic()
+
+    def __enter__(self) -> _Keeper:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.flush()
+
+    def add(self, ids: tuple[str, ...], outputs: Any) -> None:
+        """Take the rows of one batch; write when there are many or some time has passed."""
+        if not self._writers:
+            self._open(outputs)
+        if self._wanted[0]:
+            self._writers["scores"].append(ids, keep_large(outputs.scores))
+        if self._wanted[1]:
+            self._writers["embeddings"].append(ids, outputs.embeddings)
+        self._rows += len(ids)
+        if self._rows >= ROWS or time.monotonic() - self._since >= SECONDS:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what waits. A detection counts as done when both its parts are on the disk."""
+        for writer in self._writers.values():
+            writer.flush()
+        self._rows, self._since = 0, time.monotonic()
+
+    def _open(self, outputs: Any) -> None:
+        from ecotone.store.vectors import EmbeddingWriter, ScoreWriter
+
+        if self._wanted[1]:
+            dimension = outputs.embeddings.shape[1]
+            self._writers["embeddings"] = EmbeddingWriter(*self._place, dimension)
+        if self._wanted[0]:
+            complete = bool(getattr(self._backend, "complete", True))
+            self._writers["scores"] = ScoreWriter(*self._place, self._backend.classes, complete)
+
+
+def _jobs(project: Any, everything: Detections, pending: np.ndarray) -> Iterator[Any]:
+    """One job a picture with all its pending boxes, in the order of the catalogue."""
+    from ecotone.engine.local import Job
+
+    media = project.catalog.media()
+    path_of = dict(zip(media.id, media.path, strict=True))
+    rows = np.flatnonzero(pending)
+    ids = everything.media_id[rows]
+    starts = np.flatnonzero(np.r_[True, ids[1:] != ids[:-1]]) if len(rows) else rows
+    for part in np.split(rows, starts[1:]):
+        if len(part):
+            medium = everything.media_id[part[0]]
+            names = tuple(everything.id[part])
+            yield Job(medium, Path(path_of[medium]), names, everything.bbox[part])
+
+
+def fingerprints(backend: Any) -> dict[str, str]:
+    """Hashes of all that decides a model's "scores" and its "embeddings": file and settings."""
+    from ecotone.backends.base import backend_info
+
+    info = backend_info(backend)
+    file = info.pop("file", "")
+    model = hashlib.sha256()
+    if file:
+        info.pop("spec", None)  # a model that was only moved is the same model
+        with Path(file).open("rb") as handle:
+            while block := handle.read(1 << 20):
+                model.update(block)
+    own = {"scores": {k: info.pop(k, None) for k in ("output", "outputKnownBy", "texts")}}
+    own["scores"]["classes"] = list(getattr(backend, "classes", None) or ())
+    own["embeddings"] = {k: info.pop(k, None) for k in ("embedding", "dimension")}
+    model.update(json.dumps(info, sort_keys=True).encode())
+    found = {}
+    for kind, settings in own.items():
+        digest = model.copy()
+        digest.update(json.dumps(settings, sort_keys=True).encode())
+        found[kind] = digest.hexdigest()
+    return found
+
+
+def _begin_anew(
+    catalog: Any, name: str, info: dict[str, Any], found: dict[str, str], scores: bool,
+    embeddings: bool,
+) -> None:
+    """Note how the model is run. Results made in another way are dropped: they must not mix."""
+    from ecotone.store.shards import drop_set
+
+    with catalog.transaction():
+        for kind, wanted in (("scores", scores), ("embeddings", embeddings)):
+            key = f"fingerprint {kind} {name}"
+            if wanted and catalog.note(key) != found[kind]:
+                drop_set(catalog, kind, name)
+                catalog.set_note(key, found[kind])
+        if embeddings:
+            catalog.set_note(f"backend {name}", info)
+
+
+def _pending(
+    project: Any, name: str, everything: Detections, scores: bool, embeddings: bool
+) -> np.ndarray:
+    """Which detections (N,) bool lack something that this run makes."""
+    from ecotone.store.vectors import done_ids
+
+    folder = project.path / "vectors"
+    kinds = [k for k, want in (("scores", scores), ("embeddings", embeddings)) if want]
+    done = [done_ids(project.catalog, folder, kind, name) for kind in kinds]
+    complete = set.intersection(*done)
+    return np.fromiter(
+        (i not in complete for i in everything.id), dtype=bool, count=len(everything)
+    )
