@@ -25,6 +25,7 @@ from ecotone.types import GlobalScores
 
 DIMENSIONS, GLOBAL, LOCAL, LABELS, TOP = 768, 2498, 60, 500, 5
 BLOCK = 20_000
+NOISE = 10.0  # sd per dimension; centres have 1: classes overlap, as real ones do
 
 
 def names() -> tuple[list[str], list[str]]:
@@ -44,7 +45,7 @@ def generate(rows: int, seed: int = 0) -> tuple[np.ndarray, GlobalScores, np.nda
     for start in range(0, rows, BLOCK):
         part = truth[start : start + BLOCK]
         noise = rng.standard_normal((len(part), DIMENSIONS), dtype=np.float32)
-        x[start : start + BLOCK] = centres[part] + 4.0 * noise
+        x[start : start + BLOCK] = centres[part] + NOISE * noise
     columns = rng.integers(0, GLOBAL, (rows, TOP))
     columns[:, 0] = np.where(rng.random(rows) < 0.7, truth, columns[:, 0])
     values = -np.sort(-rng.dirichlet(np.ones(TOP), rows), axis=1) * 0.9
