@@ -142,8 +142,8 @@ class FusionClassifier:
             mean=self.mean_,
             projection=self.projection_,
             unit=True,
-            weights=np.stack([c.head[0] for c in pool.members]),
-            bias=np.stack([c.head[1] for c in pool.members]),
+            weights=np.stack([c.tempered_head()[0] for c in pool.members]),
+            bias=np.stack([c.tempered_head()[1] for c in pool.members]),
             mix=pool.weight,
             temperature=pool.temperature,
         )

@@ -49,7 +49,8 @@ class Candidate:
     """One member of the family: a linear head, and how strongly the evidence is multiplied in.
 
     anchor 0 is the student alone. own_evidence: "map", or "rival" for the hard product.
-    is_student: whether it may serve in a local model that sees no global scores.
+    is_student: whether it may serve in a local model that sees no global scores. temperature:
+    divides the log probabilities; found on held-out labels.
     """
 
     name: str
@@ -57,16 +58,22 @@ class Candidate:
     anchor: float
     own_evidence: str = "map"
     is_student: bool = False
+    temperature: float = 1.0
 
     def log_proba(
         self, features: np.ndarray, evidence: np.ndarray, rival: np.ndarray
     ) -> np.ndarray:
         """Log probabilities (n, K) of rows with their features and evidence."""
-        s = log_predict(features, self.head)
         if not self.anchor:
-            return s
+            return log_predict(features, self.tempered_head())
+        s = log_predict(features, self.head)
         fused = s + self.anchor * (evidence if self.own_evidence == "map" else rival)
-        return np.log(softmax(fused) + np.float32(1e-7))
+        return np.log(softmax(fused / np.float32(self.temperature)) + np.float32(1e-7))
+
+    def tempered_head(self) -> Head:
+        """The head with its logits divided by the temperature."""
+        t = np.float32(self.temperature)
+        return self.head[0] / t, self.head[1] / t
 
 
 @dataclass(frozen=True)

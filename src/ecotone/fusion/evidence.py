@@ -59,7 +59,8 @@ class EvidenceModel:
                 notes=tuple(relations.notes),
             )
         share = len(scores) ** -0.5 if scores else 1.0
-        return cls(classes, base, mappings, dict(base), dict.fromkeys(scores, share), uniform)
+        rival = {n: np.tile(uniform, (len(s.classes), 1)) for n, s in scores.items()}
+        return cls(classes, base, mappings, rival, dict.fromkeys(scores, share), uniform)
 
     def fit(
         self, scores: dict[str, GlobalScores], rows: np.ndarray, targets: np.ndarray

@@ -5,7 +5,7 @@ n rows of the sample, m labelled ones, K local classes, C candidates.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -198,6 +198,7 @@ def fit_pools(rows: Rows, evidence: EvidenceModel, trust: float) -> Fitted:
     inside = np.arange(len(labelled))
     likelihood = right = None
     if folded:
+        candidates, held = _calibrated(candidates, held, target)
         likelihood = np.stack([guarded(p)[inside, target] for p in held.log_proba])
         right = held.log_proba.argmax(axis=2) == target
     is_local = np.array([c.name.startswith("labels only") for c in candidates])
@@ -228,6 +229,19 @@ def fit_pools(rows: Rows, evidence: EvidenceModel, trust: float) -> Fitted:
         (fused_loss, local_loss),
         trust,
     )
+
+
+def _calibrated(
+    candidates: list[Candidate], held: _HeldOut, target: np.ndarray
+) -> tuple[list[Candidate], _HeldOut]:
+    """Each candidate at the temperature that its own held-out predictions ask for, so that the
+    pool weighs what candidates know, not how loudly they say it."""
+    heated, log_proba = [], np.empty_like(held.log_proba)
+    for c, (candidate, log_p) in enumerate(zip(candidates, held.log_proba, strict=True)):
+        temperature = fit_temperature(np.exp(log_p), target)
+        heated.append(replace(candidate, temperature=temperature))
+        log_proba[c] = np.log(softmax(log_p / temperature) + 1e-7)
+    return heated, replace(held, log_proba=log_proba)
 
 
 def _pool(

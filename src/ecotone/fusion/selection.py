@@ -24,6 +24,7 @@ from ecotone.fusion.local_model import softmax
 PRIOR_STRENGTH = 10.0  # alpha sums to so many pseudo-labels
 AGREEMENT_WEIGHT = 15.0  # one nat of agreement counts like so many nats of label evidence
 LOCAL_BONUS = 2.0
+SHARPENING = 0.03  # with many labels, candidates fall behind by so much of their log-likelihood gap
 MIN_WEIGHT = 0.01
 GUARD = 0.02  # out-of-fold probabilities are mixed with so much of the uniform distribution
 
@@ -127,6 +128,9 @@ def pool_weights(
             share /= share.sum(axis=0)
             weight = share.sum(axis=1) + alpha
             weight /= weight.sum()
+        total = np.log(likelihood).sum(axis=1)
+        weight = weight * np.exp(SHARPENING * (total - total.max()))
+        weight /= weight.sum()
     weight = np.where(weight >= min(MIN_WEIGHT, weight.max()), weight, 0.0)
     return weight / weight.sum()
 

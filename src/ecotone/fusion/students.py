@@ -81,7 +81,11 @@ def logistic_head(
 
     first = np.zeros((dims + 1, k)) if start is None else np.vstack([start[0], start[1]])
     found = minimize(
-        loss, first.ravel(), jac=True, method="L-BFGS-B", options={"maxiter": iterations}
+        loss,
+        first.ravel(),
+        jac=True,
+        method="L-BFGS-B",
+        options={"maxiter": iterations, "maxcor": 6},
     )
     table = found.x.reshape(dims + 1, k).astype(np.float32)
     return table[:-1], table[-1]
