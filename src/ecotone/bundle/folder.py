@@ -140,6 +140,13 @@ class Bundle:
 
         return scientific_names(self.classes, self.taxonomy)
 
+    @cached_property
+    def special_classes(self) -> frozenset[str]:
+        """Which of the categories human, vehicle and blank have a class of their own."""
+        from ecotone.bundle.naming import special_classes
+
+        return special_classes(self.classes)
+
 
 def load_bundle(folder: str | Path) -> Bundle:
     """Open the folder of a local model; nothing else is needed, wherever it was moved.

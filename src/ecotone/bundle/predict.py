@@ -1,0 +1,202 @@
+"""`ecotone predict`: a saved local model on new pictures, without a project.
+
+A picture or a box is a row. What cannot be read becomes a row with the reason in `error`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ecotone.bundle.folder import Bundle, load_bundle
+from ecotone.bundle.pictures import Picture, find_pictures, with_boxes
+from ecotone.export.detections import BOX, class_columns
+from ecotone.export.tables import TableWriter
+
+if TYPE_CHECKING:
+    from ecotone.engine.local import Runner
+
+Progress = Callable[[int, int | None, str], None]
+PIECE = 2000  # rows of a table that are held
+
+
+@dataclass(frozen=True)
+class PredictResult:
+    """What a prediction left behind: the table, its rows, the reasons of failed pictures, what else
+    to know."""
+
+    path: Path
+    rows: int
+    pictures: int
+    failures: list[str]
+    notes: list[str]
+
+
+def predict_to_file(
+    pictures: str | Path | Sequence[str | Path],
+    model_folder: str | Path,
+    output: str | Path,
+    detections_json: str | Path | None = None,
+    **options: Any,
+) -> PredictResult:
+    """Write the rows of `predict_folder` to a csv or parquet table, by the ending of `output`.
+
+    Raises what `predict_folder` raises, InputError when the table cannot be written.
+    """
+    prediction = Prediction(pictures, model_folder, detections_json, **options)
+    failures: list[str] = []
+    with TableWriter(output) as table:
+        for piece in prediction.pieces():
+            table.append(piece)
+            failures += [reason for reason in piece["error"] if reason]
+    return PredictResult(
+        Path(output), table.rows, len(prediction.items), list(dict.fromkeys(failures)),
+        prediction.notes,
+    )
+
+
+def predict_folder(
+    pictures: str | Path | Sequence[str | Path],
+    model_folder: str | Path,
+    detections_json: str | Path | None = None,
+    **options: Any,
+) -> Iterator[dict[str, Any]]:
+    """Rows of the pictures in a folder (or of one picture, or of a list), in their order.
+
+    pictures: a folder is searched with all folders in it. model_folder: as for
+    `folder.load_bundle`. detections_json: a MegaDetector file; its boxes become rows, else the
+    whole picture is one. options: batch_size, threshold (of the boxes; default: that of the
+    training, else the file's), backend, runner, progress, and options of the encoder (`threads`).
+
+    A row: filePath, detectionID, category, detectionConfidence, bboxX..bboxHeight, localClass,
+    scientificName, classificationProbability, alternatives, error. A human, a vehicle or a blank
+    picture gets a local class only where the model has one for it.
+
+    Raises BackendError (the folder or the model), InputError (pictures, detections).
+    """
+    prediction = Prediction(pictures, model_folder, detections_json, **options)
+    for piece in prediction.pieces():
+        columns = [values.tolist() for values in piece.values()]
+        for values in zip(*columns, strict=True):
+            yield dict(zip(piece, values, strict=True))
+
+
+class Prediction:
+    """One run of a local model over pictures; see `predict_folder` for the arguments.
+
+    items: the pictures. notes: what to tell the user.
+    """
+
+    def __init__(
+        self,
+        pictures: str | Path | Sequence[str | Path],
+        model_folder: str | Path,
+        detections_json: str | Path | None = None,
+        *,
+        batch_size: int = 32,
+        threshold: float | None = None,
+        backend: Any = None,
+        runner: Runner | None = None,
+        progress: Progress | None = None,
+        **options: Any,
+    ) -> None:
+        self.bundle: Bundle = load_bundle(model_folder)
+        self.items: list[Picture] = find_pictures(pictures)
+        self.notes: list[str] = []
+        if detections_json is not None:
+            if threshold is None:
+                settings = self.bundle.card.get("settings") or {}
+                threshold = settings.get("detection_threshold")
+            self.items, self.notes = with_boxes(self.items, Path(detections_json), threshold)
+        self.backend = backend or self.bundle.backend(**options)
+        self._batch_size, self._runner = batch_size, runner
+        self._say = progress or (lambda done, total, text: None)
+
+    def pieces(self) -> Iterator[dict[str, np.ndarray]]:
+        """The table in pieces of columns; one without rows when there are no pictures."""
+        held: list[tuple[Picture, np.ndarray | str]] = []
+        rows = 0
+        for done, (item, found) in enumerate(self._results(), 1):
+            held.append((item, found))
+            rows += len(item.boxes)
+            self._say(done, len(self.items), "classifying pictures")
+            if rows >= PIECE:
+                yield self._piece(held)
+                held, rows = [], 0
+        if held or not self.items:
+            yield self._piece(held)
+
+    def _results(self) -> Iterator[tuple[Picture, np.ndarray | str]]:
+        """Each picture with the probabilities (n, K) of its boxes to classify, or the reason why
+        not, in the order of the pictures."""
+        from ecotone.engine.local import Failed, run_jobs
+
+        wanted = [item.to_classify(self.bundle.special_classes) for item in self.items]
+        found: dict[int, list[np.ndarray] | str] = {}
+        ready = 0
+        events = run_jobs(
+            self._jobs(wanted), self.backend, self._batch_size, scores=False, runner=self._runner
+        )
+        for event in chain(events, (None,)):  # None: the last ones, which need no model
+            if isinstance(event, Failed):
+                found[int(event.media_id)] = event.reason
+            elif event is not None:
+                values = self.bundle.predict_proba(event.outputs.embeddings)
+                for number, row in zip(event.media_ids, values, strict=True):
+                    found.setdefault(int(number), []).append(row)
+            while ready < len(self.items):
+                have = found.get(ready, [])
+                if not isinstance(have, str) and len(have) < wanted[ready].sum():
+                    break
+                found.pop(ready, None)
+                yield self.items[ready], have if isinstance(have, str) else self._matrix(have)
+                ready += 1
+
+    def _jobs(self, wanted: list[np.ndarray]) -> Iterator[Any]:
+        from ecotone.engine.local import Job
+
+        for number, (item, mask) in enumerate(zip(self.items, wanted, strict=True)):
+            if mask.any():
+                ids = tuple(f"{number}:{i}" for i in np.flatnonzero(mask))
+                yield Job(str(number), item.path, ids, item.boxes[mask])
+
+    def _matrix(self, rows: list[np.ndarray]) -> np.ndarray:
+        return np.array(rows, dtype=np.float32).reshape(-1, len(self.bundle.classes))
+
+    def _piece(self, results: list[tuple[Picture, np.ndarray | str]]) -> dict[str, np.ndarray]:
+        """Columns of some pictures, a row a box."""
+        k = len(self.bundle.classes)
+        values, errors = [np.zeros((0, k), dtype=np.float32)], []
+        for item, found in results:
+            rows = np.full((len(item.boxes), k), np.nan, dtype=np.float32)
+            failed = isinstance(found, str)
+            if not failed:
+                rows[item.to_classify(self.bundle.special_classes)] = found
+            values.append(rows)
+            errors += [found if failed else ""] * len(rows)
+        items = [item for item, _ in results]
+        boxes = np.concatenate([np.zeros((0, 4), np.float32), *(i.boxes for i in items)])
+        sure = np.concatenate([np.zeros(0, np.float32), *(i.confidence for i in items)])
+        return {
+            "filePath": _texts(i.file_path for i in items for _ in i.boxes),
+            "detectionID": _texts(f"{i.file_path}:{b}" for i in items for b in range(len(i.boxes))),
+            "category": _texts(c for i in items for c in i.category),
+            "detectionConfidence": sure,
+            **{name: boxes[:, i] for i, name in enumerate(BOX)},
+            **class_columns(
+                np.concatenate(values), self.bundle.classes, self.bundle.scientific_names
+            ),
+            "error": _texts(errors),
+        }
+
+
+def _texts(values: Iterable[str]) -> np.ndarray:
+    listed = list(values)
+    array = np.empty(len(listed), dtype=object)
+    array[:] = listed
+    return array
