@@ -15,7 +15,7 @@ from ecotone.evaluation.baselines import LOCAL_ONLY
 from ecotone.evaluation.metrics import confusion
 from ecotone.report import svg
 from ecotone.report.calibration import Bins, bins_of, reliability_chart
-from ecotone.report.classes import class_rows, dumbbells, found_bar, recall_bar
+from ecotone.report.classes import DETECTOR, class_rows, dumbbells, found_bar, recall_bar
 from ecotone.report.confusion import Matrix, Mixup, confusion_chart, matrix_of, mixups_of
 from ecotone.report.curve import gains_of, line_chart, ours_of, series_of
 from ecotone.report.data import GlobalMap, ReportData
@@ -173,7 +173,8 @@ def _map(mapping: GlobalMap, classes: Sequence[str]) -> dict[str, Any]:
          "links": [(g, w) for g, w in mapping.links.get(c, ()) if w >= 0.01][:4]}
         for c in names
     ]
-    return {"model": mapping.model, "chart": flow_chart(mapping, names),
+    return {"model": mapping.model, "plain": mapping.model == DETECTOR,
+            "chart": "" if mapping.model == DETECTOR else flow_chart(mapping, names),
             "rows": linked[:MOST_ROWS], "classes": len(names)}
 
 

@@ -114,8 +114,8 @@ def _certainty(gain: Gain) -> str:
         return (f"With {gain.labels} labels the gain is {svg.points(gain.mean)} points, measured "
                 "on one random split only; more splits would say how sure that is.")
     return (f"With {gain.labels} labels the gain is {svg.points(gain.mean)} points on average over "
-            f"{gain.splits} random splits (give or take {100 * gain.deviation:.1f}; it was ahead in {gain.won} of "
-            f"{gain.splits}, {svg.points(gain.worst)} in the worst).")
+            f"{gain.splits} random splits (give or take {100 * gain.deviation:.1f}; it was ahead "
+            f"in {gain.won} of {gain.splits}, {svg.points(gain.worst)} in the worst).")
 
 
 def _sureness(truth: np.ndarray, proba: np.ndarray) -> str:
