@@ -20,23 +20,25 @@ from ecotone.cli.progress import progress
               help="The table to write: .csv or .parquet.")
 @click.option("--detections", type=in_file(), default=None,
               help="MegaDetector json: classify its boxes instead of whole pictures.")
+@click.option("--threshold", type=click.FloatRange(0, 1), default=None,
+              help="Boxes below it are left out; default: that of the training, else the file's.")
 @click.option("--batch-size", type=click.IntRange(1, 4096), default=32, show_default=True)
 @json_option
-def predict(pictures: Path, model: Path, output: Path, detections: Path | None, batch_size: int,
-            as_json: bool) -> None:
+def predict(pictures: Path, model: Path, output: Path, detections: Path | None,
+            threshold: float | None, batch_size: int, as_json: bool) -> None:
     """Classify new PICTURES with a local model; neither project nor global model is needed."""
     from ecotone.bundle.predict import predict_to_file
 
     with progress() as report:
         result = predict_to_file(
-            pictures, model, output, detections_json=detections, batch_size=batch_size,
-            progress=report,
+            pictures, model, output, detections_json=detections, threshold=threshold,
+            batch_size=batch_size, progress=report,
         )
 
     def lines() -> list[str]:
-        text = [f"{result.rows:,} detections written to {output}"]
+        text = [f"{result.rows:,} rows of {result.pictures:,} pictures written to {output}"]
         if result.failures:
             text += [f"{len(result.failures):,} pictures failed:", *first_lines(result.failures)]
-        return text
+        return text + result.notes
 
     show(result, as_json, lines)
