@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -41,13 +42,15 @@ def build_report(
     temporary = path.with_name(path.name + ".tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("w", encoding="utf-8") as handle:
+        # File names may hold bytes that are no text; they must not cost the report.
+        with temporary.open("w", encoding="utf-8", errors="replace") as handle:
             handle.write(page)
             handle.flush()
             os.fsync(handle.fileno())
         os.replace(temporary, path)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            temporary.unlink()
         raise ProjectError(f"{path}: cannot be written ({error.strerror}).") from error
     return path
 
@@ -88,7 +91,7 @@ def collect(project: Any, progress: Progress | None = None) -> ReportData:
         evaluation=tuple(evaluation.get("records", ())),
         maps=_maps(record),
         galleries=galleries,
-        failures=tuple(Failure(f.path, f.step, f.reason) for f in catalog.failures()),
+        failures=_failures(catalog, media),
         unresolved=tuple(record.get("unresolved", ())),
         notes=tuple(dict.fromkeys([
             *missing, *_stale(record, given), *record.get("notes", ()),
@@ -114,6 +117,20 @@ def _named(
     shown = read_shown(project, posteriors, record, media, detections)
     found = shown.posteriors.values.sum(axis=0, dtype=np.float64)
     return found, make_galleries(project, shown, progress), []
+
+
+def _failures(catalog: Any, media: Any) -> tuple[Failure, ...]:
+    """Failures with paths as in the picture folder: where it lies is nobody else's business."""
+    files = dict(zip(media.id, media.file_path, strict=True))
+    roots = dict(zip(media.id, media.root, strict=True))
+    result = []
+    for f in catalog.failures():
+        reason = f.reason
+        for private in (f.path, roots.get(f.media_id, "")):
+            if private:
+                reason = reason.replace(f"{private}/", "").replace(private, files[f.media_id])
+        result.append(Failure(str(files.get(f.media_id, f.path)), f.step, reason))
+    return tuple(result)
 
 
 def _run(record: Mapping[str, Any]) -> Run | None:
@@ -159,13 +176,12 @@ def _maps(record: Mapping[str, Any]) -> tuple[GlobalMap, ...]:
 def _stale(record: Mapping[str, Any], given: Mapping[str, int]) -> list[str]:
     """Whether the labels are others than those of the run, in words."""
     then = record.get("label_counts")
-    if then is None or sum(given.values()) == sum(then.values()):
+    more = 0 if then is None else sum(given.values()) - sum(then.values())
+    if more <= 0:
         return []
-    more = sum(given.values()) - sum(then.values())
-    if more < 0:
-        return []
-    return [f"{more:,} labels are not part of this run: they were added since, or their pictures "
-            "could not be used. To learn from new ones: ecotone fuse"]
+    words = "1 label is" if more == 1 else f"{more:,} labels are"
+    return [f"{words} not part of this run: added since, or of pictures that could not be used. "
+            "To learn from new ones: ecotone fuse"]
 
 
 def _day(text: str) -> str:

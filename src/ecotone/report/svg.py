@@ -79,7 +79,8 @@ def label(
 
 def figure(width: float, height: float, title: str, text: str, body: Sequence[str]) -> str:
     """An SVG figure that scales with its column and tells screen readers what it shows."""
-    mark = f"figure-{zlib.crc32(f'{title}/{text}'.encode()):08x}"  # the same in every run
+    content = f"{title}/{text}".encode("utf-8", "replace")
+    mark = f"figure-{zlib.crc32(content):08x}"  # the same in every run
     head = element("title", escape(title), id=f"{mark}-title")
     head += element("desc", escape(text), id=f"{mark}-text")
     return (
