@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from ecotone.errors import InputError
+from ecotone.ingest.folder import deployment_of, list_pictures, media_id
 
 WHOLE = np.array([[0, 0, 1, 1]], dtype=np.float32)
 
@@ -23,9 +24,15 @@ class Picture:
 
     file_path: str
     path: Path
+    deployment: str
     boxes: np.ndarray
     category: tuple[str, ...]
     confidence: np.ndarray
+
+    @property
+    def media_id(self) -> str:
+        """The id that the picture has in a project too."""
+        return media_id(self.file_path)
 
     def to_classify(self, special: Collection[str]) -> np.ndarray:
         """Which boxes get a local class (n,) bool: animals, and what else the model knows.
@@ -35,36 +42,24 @@ class Picture:
         return np.array([c == "animal" or c in special for c in self.category], dtype=bool)
 
 
-def find_pictures(given: str | Path | Sequence[str | Path]) -> list[Picture]:
-    """The pictures of a folder and the folders in it, of one file, or of a list of files.
+def find_pictures(given: str | Path | Sequence[str | Path]) -> tuple[list[Picture], list[str]]:
+    """The pictures of a folder and the folders in it, of one file, or of a list of files; and what
+    was left out.
 
     Raises InputError when a path does not exist or a folder holds no picture.
     """
     if not isinstance(given, (str, Path)):
-        return [whole(Path(path).as_posix(), Path(path)) for path in given]
+        return [_whole(Path(path).as_posix(), Path(path), "") for path in given], []
     path = Path(given)
     if path.is_file():
-        return [whole(path.name, path)]
-    if not path.is_dir():
-        raise InputError(f"{path}: no such file or folder of pictures.")
-    from ecotone.ingest.folder import find_pictures as search
-
-    found = [whole(file.relative_to(path).as_posix(), file) for file in search(path)]
-    if not found:
+        return [_whole(path.name, path, path.resolve().parent.name)], []
+    listing = list_pictures(path)
+    if not listing.files:
         raise InputError(f"{path}: no pictures in this folder or the folders in it.")
-    return found
+    root = path.resolve().name
+    return [_whole(file, path / file, root) for file in listing.files], listing.problems
 
 
-def whole(file_path: str, path: Path) -> Picture:
-    """A picture that no detector has seen."""
-    return Picture(file_path, path, WHOLE, ("animal",), np.ones(1, dtype=np.float32))
-
-
-def with_boxes(
-    pictures: Sequence[Picture], file: Path, threshold: float | None
-) -> tuple[list[Picture], list[str]]:
-    """The pictures with the boxes of a MegaDetector file, and what to tell of it.
-
-    Boxes are chosen as a project chooses them. Raises FormatError on another kind of file.
-    """
-    raise NotImplementedError(file, threshold, replace)
+def _whole(file_path: str, path: Path, root: str) -> Picture:
+    deployment = deployment_of(file_path, root)[0]
+    return Picture(file_path, path, deployment, WHOLE, ("animal",), np.ones(1, dtype=np.float32))

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ecotone.bundle.boxes import with_boxes
 from ecotone.bundle.folder import Bundle, load_bundle
-from ecotone.bundle.pictures import Picture, find_pictures, with_boxes
+from ecotone.bundle.pictures import Picture, find_pictures
 from ecotone.export.detections import BOX, class_columns
 from ecotone.export.tables import TableWriter
 
@@ -48,9 +49,10 @@ def predict_to_file(
 
     Raises what `predict_folder` raises, InputError when the table cannot be written.
     """
+    writer = TableWriter(output)  # a wrong ending shows before the work
     prediction = Prediction(pictures, model_folder, detections_json, **options)
     failures: list[str] = []
-    with TableWriter(output) as table:
+    with writer as table:
         for piece in prediction.pieces():
             table.append(piece)
             failures += [reason for reason in piece["error"] if reason]
@@ -73,17 +75,13 @@ def predict_folder(
     whole picture is one. options: batch_size, threshold (of the boxes; default: that of the
     training, else the file's), backend, runner, progress, and options of the encoder (`threads`).
 
-    A row: filePath, detectionID, category, detectionConfidence, bboxX..bboxHeight, localClass,
-    scientificName, classificationProbability, alternatives, error. A human, a vehicle or a blank
-    picture gets a local class only where the model has one for it.
+    A row: filePath, mediaID, deploymentID, detectionID, category, detectionConfidence,
+    bboxX..bboxHeight, localClass, scientificName, classificationProbability, alternatives, error.
+    A human, a vehicle or a blank picture gets a local class only where the model has one for it.
 
     Raises BackendError (the folder or the model), InputError (pictures, detections).
     """
-    prediction = Prediction(pictures, model_folder, detections_json, **options)
-    for piece in prediction.pieces():
-        columns = [values.tolist() for values in piece.values()]
-        for values in zip(*columns, strict=True):
-            yield dict(zip(piece, values, strict=True))
+    return Prediction(pictures, model_folder, detections_json, **options).rows()
 
 
 class Prediction:
@@ -106,13 +104,13 @@ class Prediction:
         **options: Any,
     ) -> None:
         self.bundle: Bundle = load_bundle(model_folder)
-        self.items: list[Picture] = find_pictures(pictures)
-        self.notes: list[str] = []
+        self.items, self.notes = find_pictures(pictures)
         if detections_json is not None:
             if threshold is None:
                 settings = self.bundle.card.get("settings") or {}
                 threshold = settings.get("detection_threshold")
-            self.items, self.notes = with_boxes(self.items, Path(detections_json), threshold)
+            self.items, told = with_boxes(self.items, Path(detections_json), threshold)
+            self.notes = self.notes + told
         self.backend = backend or self.bundle.backend(**options)
         self._batch_size, self._runner = batch_size, runner
         self._say = progress or (lambda done, total, text: None)
@@ -130,6 +128,13 @@ class Prediction:
                 held, rows = [], 0
         if held or not self.items:
             yield self._piece(held)
+
+    def rows(self) -> Iterator[dict[str, Any]]:
+        """The table row by row."""
+        for piece in self.pieces():
+            columns = [values.tolist() for values in piece.values()]
+            for values in zip(*columns, strict=True):
+                yield dict(zip(piece, values, strict=True))
 
     def _results(self) -> Iterator[tuple[Picture, np.ndarray | str]]:
         """Each picture with the probabilities (n, K) of its boxes to classify, or the reason why
@@ -184,7 +189,9 @@ class Prediction:
         sure = np.concatenate([np.zeros(0, np.float32), *(i.confidence for i in items)])
         return {
             "filePath": _texts(i.file_path for i in items for _ in i.boxes),
-            "detectionID": _texts(f"{i.file_path}:{b}" for i in items for b in range(len(i.boxes))),
+            "mediaID": _texts(i.media_id for i in items for _ in i.boxes),
+            "deploymentID": _texts(i.deployment for i in items for _ in i.boxes),
+            "detectionID": _texts(f"{i.media_id}:{b}" for i in items for b in range(len(i.boxes))),
             "category": _texts(c for i in items for c in i.category),
             "detectionConfidence": sure,
             **{name: boxes[:, i] for i, name in enumerate(BOX)},
