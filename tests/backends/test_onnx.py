@@ -138,18 +138,32 @@ def test_sidecar_declares(onnx_model: Build, labels_file: Path) -> None:
     assert over.preprocessing.mean == (0.485, 0.456, 0.406)
 
 
-def test_metadata_declares_and_names(onnx_model: Build) -> None:
+def annotate(path: Path, **entries: str) -> Path:
     import onnx
 
-    path = onnx_model()
     model = onnx.load(str(path))
-    names = json.dumps(["a", "b", "c", "d", "e"])
-    for key, value in (("preprocessing", '{"preset": "unit"}'), ("classes", names)):
+    for key, value in entries.items():
         model.metadata_props.add(key=key, value=value)
     onnx.save(model, str(path))
+    return path
+
+
+def test_metadata_declares_and_names(onnx_model: Build) -> None:
+    names = json.dumps(["a", "b", "c", "d", "e"])
+    path = annotate(onnx_model(), preprocessing='{"preset": "unit"}', classes=names)
     backend = open_backend(path)
     assert backend.classes == ("a", "b", "c", "d", "e")
     assert backend.preprocessing.scale == pytest.approx(1 / 255)
+
+
+def test_metadata_of_other_software(onnx_model: Build) -> None:
+    names = "{0: 'a', 1: \"b's\", 2: 'c', 3: 'd', 4: 'e'}"
+    path = annotate(onnx_model(), author="Ultralytics", task="classify", names=names)
+    backend = open_backend(path)
+    assert backend.classes == ("a", "b's", "c", "d", "e")
+    assert (backend.preprocessing.resize, backend.preprocessing.scale) == ("crop", 1 / 255)
+    odd = annotate(onnx_model("odd.onnx"), preprocessing="{", names="{broken")
+    assert open_backend(odd, preprocessing="unit").classes == ()
 
 
 def test_open_size_must_be_declared(onnx_model: Build, labels_file: Path) -> None:
@@ -202,3 +216,29 @@ def test_unknown_specs() -> None:
         open_backend("nowhere.onnx")
     with pytest.raises(InputError, match="did you mean 'speciesnet'"):
         open_backend("speciesnett")
+
+
+def test_quantised_model(onnx_model: Build, labels_file: Path) -> None:
+    """Weights and activations as 8-bit numbers between QuantizeLinear and DequantizeLinear."""
+    import onnx
+    from onnx import helper, numpy_helper
+
+    path = onnx_model()
+    model = onnx.load(str(path))
+    scale = np.float32(0.02)
+    for name, value in (("scale", scale), ("zero", np.uint8(0))):
+        model.graph.initializer.append(numpy_helper.from_array(np.asarray(value), name))
+    gemm = next(n for n in model.graph.node if n.op_type == "Gemm")
+    gemm.input[0] = "flat_back"
+    place = list(model.graph.node).index(gemm)
+    pair = [
+        helper.make_node("QuantizeLinear", ["flat", "scale", "zero"], ["flat_bytes"]),
+        helper.make_node("DequantizeLinear", ["flat_bytes", "scale", "zero"], ["flat_back"]),
+    ]
+    for i, node in enumerate(pair):
+        model.graph.node.insert(place + i, node)
+    onnx.save(model, str(path))
+    backend = open_backend(path, labels_file, preprocessing="unit")
+    assert backend.embedding == "flat_back"
+    data = pictures(3)
+    np.testing.assert_allclose(backend.encode(data), reference(path, data)[0], atol=0.0101)

@@ -19,7 +19,7 @@ from ecotone.errors import BackendError, ProjectError
 from ecotone.media.preprocess import Preprocessing
 from ecotone.project import Project
 from ecotone.project.inference import classify, embed, fingerprints, keep_large
-from ecotone.store.tables import Box, NewMedium
+from ecotone.store.tables import Box, NewLabel, NewMedium
 from ecotone.store.vectors import read_embeddings, read_scores
 
 
@@ -212,6 +212,23 @@ def test_user_mistakes(
         embed(project, "colours")
     with Project.init(tmp_path / "empty") as empty, pytest.raises(ProjectError, match="add images"):
         classify(empty, "colours")
+
+
+def test_zero_shot_takes_the_projects_classes(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[dict] = []
+
+    def opened(argument: str, classes: Path | None = None, **options: object) -> Colours:
+        given.append({"classes": classes, **options})
+        return Colours(argument)
+
+    monkeypatch.setattr(base, "_find", lambda spec: (opened, ""))
+    labels = [NewLabel("m01", "red fox", "Vulpes vulpes", "red fox"), NewLabel("m02", "deer spp.")]
+    project.catalog.add_labels(labels)
+    classify(project, "openclip")
+    names = {"deer spp.": "deer spp.", "red fox": "Vulpes vulpes (red fox)"}
+    assert given == [{"classes": None, "names": names}]
 
 
 @given(arrays(np.float64, st.tuples(st.integers(1, 4), st.integers(1, 400)),

@@ -5,11 +5,12 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ecotone.backends.labels import decode_text, read_classes
 from ecotone.errors import FormatError
+from ecotone.taxonomy.names import parse_label
 
 TEMPLATES = ("a photo of {}.", "a camera trap photo of {}.")
 SPECIAL = {
@@ -47,23 +48,20 @@ def read_texts(path: str | Path) -> dict[str, list[str]]:
     return texts_of(read_classes(path))
 
 
-def texts_of(names: Sequence[str]) -> dict[str, list[str]]:
-    """Class name to texts made of the name itself."""
-    if not names:
-        return {}
-    from ecotone.taxonomy.names import parse_label
-
+def texts_of(names: Sequence[str] | Mapping[str, str]) -> dict[str, list[str]]:
+    """Class name to texts made of the name itself, or of a fuller label that is given for it."""
+    fuller = names if isinstance(names, Mapping) else {name: name for name in names}
     texts: dict[str, list[str]] = {}
-    for name in names:
-        parsed = parse_label(name)
+    for name, label in fuller.items():
+        parsed = parse_label(label)
         if parsed.special in SPECIAL:
             texts[name] = list(SPECIAL[parsed.special])
             continue
-        vernacular = list(parsed.vernacular)
-        if parsed.scientific and vernacular:
-            words = [f"{parsed.scientific} with common name {vernacular[0]}", vernacular[0]]
+        if parsed.scientific and parsed.vernacular:
+            common = parsed.vernacular[0]
+            words = [f"{parsed.scientific} with common name {common}", common]
         else:
-            words = [parsed.scientific or (vernacular or [name.replace("_", " ")])[0]]
+            words = [parsed.scientific or (parsed.vernacular or (label.replace("_", " "),))[0]]
         texts[name] = [t.format(word) for word in words for t in TEMPLATES]
     return texts
 

@@ -5,6 +5,9 @@ n pictures, S classes, D embedding dimensions.
 
 from __future__ import annotations
 
+import ast
+import contextlib
+import json
 import os
 from pathlib import Path
 from typing import Any
@@ -22,7 +25,7 @@ from ecotone.backends.outputs import (
     probe_batch,
     to_probabilities,
 )
-from ecotone.errors import BackendError
+from ecotone.errors import BackendError, FormatError
 
 KINDS = {
     DENSE: ("Gemm", "MatMul", "Conv", "FusedMatMul", "FusedGemm", "FusedConv"),
@@ -221,19 +224,30 @@ def _classes(path: Path, metadata: dict[str, str], file: Path | None) -> tuple[s
     if file is not None:
         return read_classes(file)
     for key in ("classes", "names", "labels"):
-        if metadata.get(key):
-            return parse_classes(metadata[key], f"{path} (metadata {key!r})")
+        names = _names(metadata.get(key, ""))
+        if names:
+            return names
     return ()
 
 
-def _declared_inside(metadata: dict[str, str]) -> dict[str, Any] | None:
-    import json
-
-    text = metadata.get("preprocessing")
-    if not text:
-        return None
+def _names(text: str) -> tuple[str, ...]:
+    """Class names in a metadata text: lines, JSON, or a Python literal as Ultralytics writes."""
+    with contextlib.suppress(ValueError, SyntaxError):
+        if text.startswith("{"):
+            text = json.dumps(ast.literal_eval(text))
     try:
-        value = json.loads(text)
-    except json.JSONDecodeError:
-        return None
-    return {"preprocessing": value} if isinstance(value, (dict, str)) else None
+        return parse_classes(text)
+    except FormatError:
+        return ()  # other software's entry of that name
+
+
+def _declared_inside(metadata: dict[str, str]) -> dict[str, Any] | None:
+    """The declaration in a model's metadata: ours, or what Ultralytics' classifiers imply."""
+    text = metadata.get("preprocessing", "")
+    with contextlib.suppress(json.JSONDecodeError):
+        value = json.loads(text) if text else None
+        if isinstance(value, (dict, str)):
+            return {"preprocessing": value}
+    if metadata.get("author") == "Ultralytics" and metadata.get("task") == "classify":
+        return {"preprocessing": {"preset": "unit", "resize": "crop", "interpolation": "bilinear"}}
+    return None

@@ -41,9 +41,9 @@ class OpenClipBackend:
     """An image and text network: embeddings of pictures, and scores by their likeness to texts.
 
     classes: a file of class names or of descriptions, see `descriptions.read_texts`. names: class
-    names where there is no file, such as the project's local classes. Without either it only gives
-    embeddings. checkpoint: a model's folder or a file of weights on disk. cache_dir: where
-    downloads are kept.
+    names where there is no file (or class name to a fuller label), such as the project's classes.
+    Without either it only gives embeddings. checkpoint: a model's folder or a file of weights on
+    disk. cache_dir: where downloads are kept.
 
     Raises MissingExtraError, BackendError (hub or weights), FormatError (descriptions).
     """
@@ -52,7 +52,7 @@ class OpenClipBackend:
         self,
         name: str,
         classes: Path | None = None,
-        names: Sequence[str] = (),
+        names: Sequence[str] | Mapping[str, str] = (),
         preprocessing: Any = None,
         checkpoint: str | Path | None = None,
         cache_dir: str | Path | None = None,

@@ -121,8 +121,15 @@ def _open(project: Any, model: str, classes: str | Path | None, options: dict[st
 
         catalog = project.catalog
         names = local_classes(project, catalog.detections(), catalog.current_labels(), None)
-        options = {**options, "names": names}
+        known = catalog.label_names()
+        options = {**options, "names": {name: _fuller(name, known) for name in names}}
     return open_backend(model, Path(classes) if classes else None, **options)
+
+
+def _fuller(name: str, known: dict[str, tuple[str, str]]) -> str:
+    """A class with both its names, as "Vulpes vulpes (red fox)", where the labels give both."""
+    scientific, vernacular = known.get(name, ("", ""))
+    return f"{scientific} ({vernacular})" if scientific and vernacular else name
 
 
 def _run(
