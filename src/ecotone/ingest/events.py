@@ -1,0 +1,56 @@
+"""Events (bursts): pictures of one deployment that follow each other within a short gap.
+
+M media. Arrays in, arrays out.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from datetime import datetime, timezone
+
+import numpy as np
+
+_TIME = re.compile(
+    r"(\d{4})[:/.-](\d{1,2})[:/.-](\d{1,2})(?:[T ]+(\d{1,2})[:h.](\d{2})(?:[:.](\d{2}))?)?"
+    r"(?:[.,]\d+)?\s*(?:Z|[+-]\d{2}:?\d{2})?"
+)
+
+
+def iso_time(text: str) -> str:
+    """A time as cameras and tables write it, as "2021-05-28T10:11:12"; "" when it is none.
+
+    The camera's own clock is kept: a zone is cut off, never converted.
+    """
+    found = _TIME.fullmatch(text.strip())
+    if not found or found.group(4) is None:
+        return ""
+    try:
+        return datetime(*(int(v or 0) for v in found.groups())).isoformat()
+    except ValueError:
+        return ""
+
+
+def event_ids(
+    deployment: Sequence[str], timestamp: Sequence[str], gap: float = 60.0
+) -> list[str]:
+    """Event of each medium (M,): pictures of a deployment no more than `gap` seconds apart.
+
+    An event is named after its deployment and first time; without a time it is "".
+    """
+    seconds = np.full(len(timestamp), np.nan)
+    for row, text in enumerate(timestamp):
+        if text:
+            seconds[row] = datetime.fromisoformat(text).replace(tzinfo=timezone.utc).timestamp()
+    rows = np.flatnonzero(~np.isnan(seconds))
+    if not len(rows):
+        return [""] * len(timestamp)
+    place = np.unique(np.asarray([str(d) for d in deployment]), return_inverse=True)[1]
+    rows = rows[np.lexsort((seconds[rows], place[rows]))]
+    starts = np.ones(len(rows), dtype=bool)
+    starts[1:] = (np.diff(place[rows]) != 0) | (np.diff(seconds[rows]) > gap)
+    first = rows[np.flatnonzero(starts)][np.cumsum(starts) - 1]
+    events = [""] * len(timestamp)
+    for row, begin in zip(rows.tolist(), first.tolist(), strict=True):
+        events[row] = f"{deployment[begin]} {timestamp[begin]}".strip()
+    return events
