@@ -12,7 +12,7 @@ from ecotone.backends import backend_info, open_backend
 from ecotone.bundle import onnx_proto as o
 from ecotone.bundle.folder import load_bundle, save_bundle
 from ecotone.bundle.predict import predict_folder, predict_to_file
-from ecotone.errors import BackendError, InputError
+from ecotone.errors import BackendError, FormatError, InputError
 from tests.bundle.models import backbone, local_model
 
 
@@ -182,11 +182,24 @@ def test_a_model_that_knows_people_classifies_them(pictures, tmp_path, network):
     ]
 
 
-def test_pictures_that_are_only_in_the_detectors_file_are_told(pictures, model_folder, tmp_path):
-    file = detector_file(tmp_path / "md.json", [{"file": "other/x.jpg", "detections": []}])
+def test_pictures_that_only_one_side_has_are_told(pictures, model_folder, tmp_path):
+    other = {"file": "other/x.jpg", "detections": []}
+    file = detector_file(tmp_path / "md.json", [
+        other, {"file": "C:\\old disk\\pictures\\cam1\\red_deer_0.jpg", "detections": []}
+    ])  # fmt: skip
     result = predict_to_file(pictures, model_folder, tmp_path / "out.csv", file)
     assert result.rows == 24
-    assert any("other/x.jpg" in note for note in result.notes)
+    notes = "\n".join(result.notes)
+    assert "1 rows name no picture given here: other/x.jpg" in notes
+    assert "nothing on 23 pictures" in notes
+    with pytest.raises(InputError, match="none of its 1 pictures is among the 24 given"):
+        predict_folder(pictures, model_folder, detector_file(tmp_path / "x.json", [other]))
+
+
+def test_other_files_are_no_detections(pictures, model_folder, tmp_path):
+    (tmp_path / "x.json").write_text('{"annotations": []}')
+    with pytest.raises(FormatError, match="x.json"):
+        predict_folder(pictures, model_folder, tmp_path / "x.json")
 
 
 def test_one_picture_or_a_list(pictures, model_folder):
