@@ -18,7 +18,7 @@ from ecotone.report.calibration import Bins, bins_of, reliability_chart
 from ecotone.report.classes import DETECTOR, class_rows, dumbbells, found_bar, recall_bar
 from ecotone.report.confusion import Matrix, Mixup, confusion_chart, matrix_of, mixups_of
 from ecotone.report.curve import gains_of, line_chart, ours_of, series_of
-from ecotone.report.data import GlobalMap, ReportData
+from ecotone.report.data import Gallery, GlobalMap, Picture, ReportData
 from ecotone.report.flow import MOST_LOCAL, flow_chart
 from ecotone.report.names import kind_words, short_name
 from ecotone.report.story import tell
@@ -85,13 +85,24 @@ def _environment() -> Any:
     environment.filters.update(
         percent=svg.percent, short=short_name, kind=kind_words, figure=Markup,
         jpeg=lambda data: "data:image/jpeg;base64," + base64.b64encode(data).decode("ascii"),
-        points=svg.points, thousands=lambda value: f"{value:,.0f}",
+        points=svg.points, frame=_frame, fills=_fills, thousands=lambda value: f"{value:,.0f}",
     )
     environment.globals.update(
         recall_bar=lambda row: Markup(recall_bar(row)),
         found_bar=lambda row, most: Markup(found_bar(row, most)),
     )
     return environment
+
+
+def _frame(gallery: Gallery) -> float:
+    """Width by height of the frames of a gallery: 4/3 where most pictures are wide, else 1."""
+    shapes = [p.size[0] / p.size[1] for p in gallery.pictures if p.size[1]]
+    return 4 / 3 if shapes and float(np.median(shapes)) > 1.15 else 1.0
+
+
+def _fills(picture: Picture, frame: float) -> bool:
+    """Whether little is cut off when a picture fills its frame."""
+    return bool(picture.size[1]) and abs(picture.size[0] / picture.size[1] / frame - 1) < 0.15
 
 
 def _style() -> Any:
