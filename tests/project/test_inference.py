@@ -146,6 +146,7 @@ def test_failures_are_recorded_retried_and_cleared(project: Project, tmp_path: P
     assert report.done == 18 and len(report.failed) == 2
     assert "04.png" in report.failed[0] and "missing" in report.failed[1]
     failures = project.catalog.failures()
+    assert failures[1].reason == "the file is missing"
     assert [(f.media_id, f.step) for f in failures] == [("m04", "classify"), ("m07", "classify")]
     broken.write_bytes(whole)
     again = classify(project, "colours")

@@ -188,14 +188,18 @@ def _stream(
 
     size = batch_size or project.config.batch_size
     runner = ThreadRunner(project.config.workers, ahead=2 * size)
-    jobs = _jobs(project, everything, pending)
+    media = project.catalog.media()
+    path_of = {i: Path(path) for i, path in zip(media.id, media.path, strict=True)}
+    jobs = _jobs(path_of, everything, pending)
     total, seen = int(pending.sum()), 0
     failing = {f.media_id for f in project.catalog.failures()}
     with _Keeper(project, name, backend, wanted) as keeper:
         for result in run_jobs(jobs, backend, size, *wanted, runner):
             if isinstance(result, Failed):
-                project.catalog.record_failure(result.media_id, command, result.reason)
-                tally.failed.append(result.reason)
+                path = f"{path_of[result.media_id]}: "
+                reason = result.reason.removeprefix(path)  # the catalogue knows the path
+                project.catalog.record_failure(result.media_id, command, reason)
+                tally.failed.append(path + reason)
                 seen += result.detections
             else:
                 keeper.add(result.detection_ids, result.outputs)
@@ -250,12 +254,10 @@ class _Keeper:
             self._writers["scores"] = ScoreWriter(*self._place, self._backend.classes, complete)
 
 
-def _jobs(project: Any, everything: Detections, pending: np.ndarray) -> Iterator[Any]:
+def _jobs(path_of: dict[str, Path], everything: Detections, pending: np.ndarray) -> Iterator[Any]:
     """One job a picture with all its pending boxes, in the order of the catalogue."""
     from ecotone.engine.local import Job
 
-    media = project.catalog.media()
-    path_of = dict(zip(media.id, media.path, strict=True))
     rows = np.flatnonzero(pending)
     ids = everything.media_id[rows]
     starts = np.flatnonzero(np.r_[True, ids[1:] != ids[:-1]]) if len(rows) else rows
@@ -263,7 +265,7 @@ def _jobs(project: Any, everything: Detections, pending: np.ndarray) -> Iterator
         if len(part):
             medium = everything.media_id[part[0]]
             names = tuple(everything.id[part])
-            yield Job(medium, Path(path_of[medium]), names, everything.bbox[part])
+            yield Job(medium, path_of[medium], names, everything.bbox[part])
 
 
 def fingerprints(backend: Any) -> dict[str, str]:
