@@ -125,7 +125,7 @@ def test_the_card_says_what_it_must(bundle_folder):
     assert "91% of the 33 labels are class 0" in limits
     page = (bundle_folder / "CARD.md").read_text(encoding="utf-8")
     for text in ("# Local model run-1", "| class 1 | 3 |", "CC0-1.0", "| accuracy | 0.81 |",
-                 "a note", "- class 4", "ecotone predict", "exact"):
+                 "a note", "- class 4", "ecotone predict", "exact", "| features |"):
         assert text in page, text
 
 
@@ -318,6 +318,16 @@ def test_names_of_classes_survive(tmp_path):
     object.__setattr__(model, "classes", names)
     folder = save_bundle(tmp_path / "m", model, None)
     assert load_bundle(folder).classes == ("1 deer", "[x] ", 'Fächer, "q"', "two lines")
+
+
+def test_what_killed_runs_left_is_cleared(bundle_folder):
+    left = bundle_folder.with_name(".ecotone-unfinished-abc")
+    young = bundle_folder.with_name(".ecotone-unfinished-xyz")
+    left.mkdir()
+    young.mkdir()
+    os.utime(left, (1, 1))
+    save_bundle(bundle_folder, local_model(), None)
+    assert not left.exists() and young.exists()
 
 
 def test_the_folder_can_be_read_by_others(bundle_folder):

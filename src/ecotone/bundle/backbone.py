@@ -40,6 +40,7 @@ def store_backbone(
         "file": "",
         "source": path.name,
         "embedding": str(info.get("embedding") or ""),
+        "tensor": str(info.get("embedding") or ""),
         "preprocessing": dict(info.get("preprocessing") or {}),
         "licence": licence_of(info, {}),
     }

@@ -74,7 +74,10 @@ def limits(card: Mapping[str, Any], labels: Mapping[str, int]) -> list[str]:
         lines.append("How good it is was not measured: too few labels to hold some out.")
     groups = (card.get("counts") or {}).get("groups")
     if groups is not None and groups < FEW_GROUPS:
-        lines.append(f"Made from only {groups} group(s) of pictures; new places may do worse.")
+        lines.append(
+            f"Its pictures come from only {groups} place{'s' if groups > 1 else ''} or event"
+            f"{'s' if groups > 1 else ''}; others may do worse."
+        )
     if card.get("preferred") == "fused":
         lines.append(
             "On held-out labels the global model and this one together did better than this one "

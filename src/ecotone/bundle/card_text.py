@@ -107,7 +107,7 @@ def _backbone(card: Mapping[str, Any]) -> list[str]:
     if not backbone:
         return ["## Backbone", "", "None: it takes embeddings, not pictures."]
     names = (("spec", "model"), ("source", "file"), ("dimension", "embedding dimensions"),
-             ("embedding", "embedding tensor"), ("licence", "licence"), ("note", "note"))
+             ("tensor", "embedding tensor"), ("licence", "licence"), ("note", "note"))
     rows = [(label, backbone[key]) for key, label in names if backbone.get(key)]
     return ["## Backbone", "", *table(("what", "value"), rows)]
 

@@ -8,6 +8,7 @@ import json
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,6 +23,8 @@ PREPROCESSING, CALIBRATION = "preprocessing.json", "calibration.json"
 CARD, CARD_TEXT, MANIFEST = "card.json", "CARD.md", "manifest.json"
 NEEDED = (MANIFEST, HEAD, CLASSES, PREPROCESSING, CALIBRATION, CARD)
 LATEST = "latest"
+UNFINISHED = ".ecotone-unfinished-"
+STALE = 3600.0  # seconds
 MEND = "copy the whole folder again, or make it again: ecotone fuse."
 
 
@@ -34,7 +37,8 @@ def new_folder(folder: Path) -> Iterator[Path]:
     """
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        work = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+        _clear_old(folder.parent)
+        work = Path(tempfile.mkdtemp(prefix=UNFINISHED, dir=folder.parent))
     except OSError as error:
         raise ProjectError(f"{folder}: cannot be written ({error.strerror}).") from error
     try:
@@ -53,7 +57,7 @@ def _swap(work: Path, folder: Path) -> None:
     if not folder.exists():
         os.rename(work, folder)
         return
-    old = folder.with_name(f".{folder.name}-old-{os.getpid()}")
+    old = folder.with_name(f"{UNFINISHED}{folder.name}-{os.getpid()}")
     os.rename(folder, old)
     try:
         os.rename(work, folder)
@@ -61,6 +65,13 @@ def _swap(work: Path, folder: Path) -> None:
         os.rename(old, folder)
         raise
     shutil.rmtree(old, ignore_errors=True)
+
+
+def _clear_old(parent: Path) -> None:
+    """Remove what runs that were killed left behind; younger ones may still be at work."""
+    for left in parent.glob(f"{UNFINISHED}*"):
+        if time.time() - left.stat().st_mtime > STALE:
+            shutil.rmtree(left, ignore_errors=True)
 
 
 def _sync(path: Path) -> None:

@@ -62,12 +62,12 @@ def save_bundle(
             "inside": "head.onnx and model.onnx hold these; their probabilities need no more",
         }
         files.write_json(work / files.CALIBRATION, calibration)
-        told = {k: v for k, v in backbone.items() if k != "preprocessing"}
+        backbone = {**backbone, "dimension": local_model.n_features_in_}
+        told = {k: v for k, v in backbone.items() if k != "preprocessing"} if info else {}
         page = make_card(names, calibration, told, {"run": folder.name, **(card or {})})
         files.write_json(work / files.CARD, page)
         (work / files.CARD_TEXT).write_text(card_text(page), encoding="utf-8")
-        declared = {**backbone, "dimension": local_model.n_features_in_}
-        files.write_json(work / files.PREPROCESSING, declared)
+        files.write_json(work / files.PREPROCESSING, backbone)
         files.write_manifest(work, [files.HEAD, *binaries])
     return folder
 
