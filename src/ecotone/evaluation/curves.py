@@ -123,7 +123,7 @@ def learning_curves(
     method, which trains on all rows that share no unit with the test part. Draws are nested.
     options: see `make_study`.
 
-    Raises InputError when nothing can be split. Source: docs/methods.md, evaluation protocol.
+    Raises InputError when nothing can be split.
     """
     study = make_study(embeddings, scores, labels, **options)
     return list(hold_out(study, counts, fractions, _seeds(seeds), test_fraction))

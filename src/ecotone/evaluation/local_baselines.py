@@ -65,7 +65,7 @@ def nearest_neighbours(problem: Problem, k: int = 5, temperature: float = 0.1) -
 def gaussian_head(problem: Problem) -> np.ndarray:
     """One Gaussian a class with a shared, shrunken covariance, from the labelled rows.
 
-    Source: shrinkage of Wang et al. 2024 (GDA for CLIP); docs/methods.md, Gaussian head.
+    Source: shrinkage of Wang et al. 2024 (GDA for CLIP).
     """
     rows = problem.labelled
     if not len(rows):
