@@ -20,6 +20,7 @@ from ecotone.types import Detections, GlobalScores, Posteriors
 Progress = Callable[[int, "int | None", str], None]
 SHOWN, DISPUTED = 12, 8  # pictures a gallery
 CHUNK = 65536
+CLAIM = 0.05  # weight by names from which a global name stands for a local class
 HUMAN = 0.1  # probability of a person from which a picture is not shown sharp
 
 TEXTS = {
@@ -147,7 +148,9 @@ def _change(project: Any, shown: Shown) -> np.ndarray:
     shares = {}
     for name, scores in shown.scores.items():
         weight = np.asarray(relate(shown.posteriors.classes, scores.classes, taxonomy).weight)
-        shares[name] = weight / np.maximum(weight.sum(axis=0), 1e-12)
+        # Names that only distant relatives share are no claim about a local class.
+        claim = np.minimum(weight.max(axis=0, initial=0.0) / CLAIM, 1.0)
+        shares[name] = claim * weight / np.maximum(weight.sum(axis=0), 1e-12)
     for start in range(0, len(change), CHUNK):
         rows = slice(start, start + CHUNK)
         certainty = np.zeros(len(change[rows]))
