@@ -36,6 +36,8 @@ class FusionClassifier:
     taxonomy: a `Taxonomy` that helps to resolve names, or None. random_state: seed of folds and
     samples. max_dimensions: principal axes kept of the embedding. max_rows: unlabelled rows that
     students are fitted on; all rows get posteriors. label_trust: probability that a label is right.
+    aliases: fuller names of local classes, by class, for the resolving of names alone ("mantled
+    howler": "Alouatta palliata (mantled howler)").
 
     Attributes after `fit`: classes_, local_model_, pseudo_labels_, mapping_, mappings_,
     selection_, preferred_ ("fused" or "local", by out-of-fold loss).
@@ -65,6 +67,7 @@ class FusionClassifier:
         max_dimensions: int = 256,
         max_rows: int = 16000,
         label_trust: float = 1.0,
+        aliases: MappingType[str, str] | None = None,
     ) -> None:
         self.local_classes = local_classes
         self.global_classes = global_classes
@@ -73,6 +76,7 @@ class FusionClassifier:
         self.max_dimensions = max_dimensions
         self.max_rows = max_rows
         self.label_trust = label_trust
+        self.aliases = aliases
 
     def fit(
         self,
@@ -106,7 +110,7 @@ class FusionClassifier:
         self.mean_, self.projection_ = fit_projection(
             embeddings, order[: max(2000, 5 * self.max_dimensions)], self.max_dimensions
         )
-        evidence = EvidenceModel.start(by_model, classes, self.taxonomy)
+        evidence = EvidenceModel.start(by_model, classes, self.taxonomy, self.aliases)
         sample, inclusion = choose_rows(evidence, by_model, target, keys, self.max_rows)
         rows = Rows(
             features=project_all(embeddings[sample], self.mean_, self.projection_),

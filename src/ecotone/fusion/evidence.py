@@ -5,6 +5,7 @@ N rows, S global classes of a model, K local classes.
 
 from __future__ import annotations
 
+from collections.abc import Mapping as MappingType
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -38,15 +39,20 @@ class EvidenceModel:
 
     @classmethod
     def start(
-        cls, scores: dict[str, GlobalScores], classes: tuple[str, ...], taxonomy: Taxonomy | None
+        cls,
+        scores: dict[str, GlobalScores],
+        classes: tuple[str, ...],
+        taxonomy: Taxonomy | None,
+        aliases: MappingType[str, str] | None = None,
     ) -> EvidenceModel:
         """The maps as names and taxonomy give them, before any label is seen."""
         from ecotone.taxonomy.relations import relate
 
+        known_as = [(aliases or {}).get(name, name) for name in classes]
         base, mappings = {}, {}
         uniform = np.full(len(classes), 1.0 / len(classes))
         for name, given in scores.items():
-            relations = relate(classes, given.classes, taxonomy)
+            relations = relate(known_as, given.classes, taxonomy)
             prior = source_prior(given)
             base[name] = complete_base(relations.weight, prior)
             mappings[name] = Mapping(
