@@ -37,3 +37,9 @@ def test_a_group_without_test_rows_is_left_out():
     groups = class_groups(np.array([9, 5, 1]), np.array([2, 1, 1]), None)
     found = group_accuracy(np.array([0]), np.array([0]), groups)
     assert set(found) == {"head"}
+
+
+def test_what_is_known_only_by_relatives_is_unknown_to_the_global_model():
+    kinds = ["relative", "exact", "unknown"]
+    groups = class_groups(np.array([9, 5, 1]), np.ones(3), kinds)
+    assert list(groups["unknown"]) == [True, False, True] and "relative" not in groups

@@ -9,6 +9,7 @@ import numpy as np
 from ecotone.evaluation.metrics import class_accuracy
 
 NO_LABEL = "no label"
+UNKNOWN = {"relative": "unknown"}  # known only through relatives: no global class is its own
 
 
 def tercile_groups(counts: np.ndarray) -> np.ndarray:
@@ -34,15 +35,17 @@ def class_groups(
 
     counts: (K,) rows of each class in the whole training part, labelled or not yet, which say
     what is common. labelled: (K,) labels given to the method; classes with 0 form "no label".
-    kinds: how each class relates to the global model ("exact", "merged", "split", ...).
+    kinds: how each class relates to the global model ("exact", "merged", "split", ...); what the
+    model knows only by relatives counts as "unknown".
     """
     groups: dict[str, np.ndarray] = {}
     terciles = tercile_groups(counts)
     for name in ("head", "middle", "tail"):
         groups[name] = terciles == name
     groups[NO_LABEL] = np.asarray(labelled) == 0
-    for kind in sorted(set(kinds or ())):
-        groups[kind] = np.asarray([k == kind for k in kinds or ()])
+    told = [UNKNOWN.get(kind, kind) for kind in kinds or ()]
+    for kind in sorted(set(told)):
+        groups[kind] = np.asarray([k == kind for k in told])
     return groups
 
 
