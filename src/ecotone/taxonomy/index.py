@@ -1,0 +1,107 @@
+"""The labels of a global model, to be looked up by name, by node and by likeness of spelling."""
+
+from __future__ import annotations
+
+import difflib
+from collections import Counter
+from collections.abc import Sequence
+
+from ecotone.taxonomy.names import ParsedLabel
+from ecotone.taxonomy.places import Place, Places
+from ecotone.taxonomy.words import joined, key
+
+FAMILY = 4.0
+ALIKE = 0.88  # likeness from which a word that nothing knows is taken for a misspelt one
+SHORTEST = 6  # letters of the shortest name that is mended so
+
+
+class LabelIndex:
+    """S parsed labels, where they stand, and three ways to find them (by number 0..S-1)."""
+
+    def __init__(self, labels: Sequence[ParsedLabel], places: Places) -> None:
+        self.labels = list(labels)
+        self.graph = places
+        self.places = [places.place(label) for label in self.labels]
+        self.at: dict[str, list[int]] = {}
+        self.under: dict[str, list[int]] = {}
+        self.special: dict[str, list[int]] = {}
+        self._names: dict[str, list[tuple[int, int]]] = {}
+        self._trigrams: dict[str, set[str]] | None = None
+        for s, (label, place) in enumerate(zip(self.labels, self.places, strict=True)):
+            for node in place.at:
+                self.at.setdefault(node, []).append(s)
+            for node in place.above - place.at:
+                self.under.setdefault(node, []).append(s)
+            if label.special:
+                self.special.setdefault(label.special, []).append(s)
+            for position, name in enumerate(label.vernacular):
+                self._names.setdefault(joined(key(name)), []).append((s, position))
+        self.humans = frozenset(
+            s for s, place in enumerate(self.places) if "~people" in place.above
+        )
+
+    def named(self, name: str, place: Place) -> list[int]:
+        """Labels of exactly that name. A label's first name goes before its other names.
+
+        Homonyms are left out: labels that stand in another family than the name itself does.
+        """
+        found = [
+            (position > 0, s) for s, position in self._names.get(joined(key(name)), ())
+            if self._agree(place, self.places[s])
+        ]
+        best = min((second for second, _ in found), default=False)
+        return sorted({s for second, s in found if second == best})
+
+    def _agree(self, one: Place, other: Place) -> bool:
+        fineness = self.graph.fineness
+        known = [n for n in one.above if not n.startswith('"')]
+        if not known or not any(not n.startswith('"') for n in other.above):
+            return True
+        if one.at & other.above or other.at & one.above:
+            return True
+        return any(fineness[n] >= FAMILY for n in one.above & other.above)
+
+    def guesses(self, name: str, top: int = 3) -> list[str]:
+        """Labels spelt most like a name, for a person to look at."""
+        wanted = _trigrams(joined(key(name)))
+        scores: Counter[int] = Counter()
+        if self._trigrams is None:
+            self._trigrams = {}
+            for s, label in enumerate(self.labels):
+                for common in (*label.vernacular, label.scientific):
+                    for gram in _trigrams(joined(key(common))):
+                        self._trigrams.setdefault(gram, set()).add(s)
+        for gram in wanted:
+            scores.update(self._trigrams.get(gram, ()))
+        likely = [s for s, _ in scores.most_common(50)]
+        likely.sort(key=lambda s: -self._likeness(name, self.labels[s]))
+        return [shown(self.labels[s]) for s in likely[:top]]
+
+    def misspelt(self, name: str) -> str:
+        """The known name that a name nothing knows is most like, "" when none is very like it."""
+        wanted = joined(key(name))
+        if len(wanted) < SHORTEST:
+            return ""
+        candidates = {**dict.fromkeys(self.graph.known.compact), **dict.fromkeys(self._names)}
+        near = [c for c in candidates if abs(len(c) - len(wanted)) <= 2 and c[:1] == wanted[:1]]
+        found = difflib.get_close_matches(wanted, near, n=1, cutoff=ALIKE)
+        return found[0] if found else ""
+
+    def _likeness(self, name: str, label: ParsedLabel) -> float:
+        wanted = joined(key(name))
+        return max(
+            (difflib.SequenceMatcher(None, wanted, joined(key(n))).ratio()
+             for n in (*label.vernacular, label.scientific)), default=0.0,
+        )
+
+
+def shown(label: ParsedLabel) -> str:
+    """A label as a person reads it: without identifier and lineage."""
+    if ";" not in label.text:
+        return label.text
+    return (label.vernacular or (label.scientific or label.text,))[0]
+
+
+def _trigrams(word: str) -> set[str]:
+    padded = f" {word} "
+    return {padded[i : i + 3] for i in range(len(padded) - 2)}
