@@ -20,6 +20,7 @@ from ecotone.store.tables import (
     Box,
     DeploymentTable,
     Failure,
+    KnownFile,
     LabelTable,
     MediaTable,
     NewLabel,
@@ -74,6 +75,10 @@ class Catalog:
     def media(self) -> MediaTable:
         """All media, in the order they were added."""
         return media_rows.read_media(self.connection)
+
+    def files(self) -> list[KnownFile]:
+        """The files of all media, as they were when last looked at."""
+        return media_rows.read_files(self.connection)
 
     def deployments(self) -> DeploymentTable:
         """All deployments, by name."""
@@ -132,6 +137,11 @@ class Catalog:
         """Set the deployment of media, by media id."""
         with self.transaction() as connection:
             media_rows.set_deployments(connection, deployment_of, said_by)
+
+    def set_timestamps(self, time_of: Mapping[str, str]) -> None:
+        """Set the time (ISO 8601) of media, by media id."""
+        with self.transaction() as connection:
+            media_rows.set_timestamps(connection, time_of)
 
     def set_events(self, event_of: Mapping[str, str]) -> None:
         """Set the event of media, by media id."""

@@ -7,7 +7,15 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
-from ecotone.store.tables import Box, DeploymentTable, MediaTable, NewMedium, absolute, columns
+from ecotone.store.tables import (
+    Box,
+    DeploymentTable,
+    KnownFile,
+    MediaTable,
+    NewMedium,
+    absolute,
+    columns,
+)
 from ecotone.types import Detections
 
 WHOLE = (0.0, 0.0, 1.0, 1.0)
@@ -61,10 +69,11 @@ def read_detections(connection: sqlite3.Connection) -> Detections:
 def insert_media(connection: sqlite3.Connection, media: Sequence[NewMedium], created: str) -> None:
     """Register media, each with its whole-picture detection; call within a transaction."""
     connection.executemany(
-        """INSERT INTO medium (id, root, file_path, deployment_id, timestamp, content_hash, width,
-           height, camera, size, modified) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
-        [(m.id, m.root, m.file_path, m.deployment_id, m.timestamp, m.content_hash, m.width,
-          m.height, m.camera, m.size, m.modified) for m in media],
+        """INSERT INTO medium (id, root, file_path, deployment_id, deployment_from, timestamp,
+           content_hash, width, height, camera, size, modified)
+           VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
+        [(m.id, m.root, m.file_path, m.deployment_id, m.deployment_from, m.timestamp,
+          m.content_hash, m.width, m.height, m.camera, m.size, m.modified) for m in media],
     )
     connection.executemany(
         "INSERT OR IGNORE INTO deployment (id) VALUES (?)",
@@ -116,6 +125,23 @@ def set_deployments(
     connection.execute(
         "DELETE FROM deployment WHERE id NOT IN (SELECT deployment_id FROM medium)"
     )
+
+
+def set_timestamps(connection: sqlite3.Connection, time_of: Mapping[str, str]) -> None:
+    """Set the time of media (by media id)."""
+    connection.executemany(
+        "UPDATE medium SET timestamp = ? WHERE id = ?", [(t, m) for m, t in time_of.items()]
+    )
+
+
+def read_files(connection: sqlite3.Connection) -> list[KnownFile]:
+    """The files of all media, as they were when last looked at."""
+    rows = connection.execute(
+        """SELECT m.id, m.root, m.file_path, m.size, m.modified, m.content_hash, EXISTS
+           (SELECT 1 FROM failure f WHERE f.media_id = m.id AND f.step = 'read')
+           FROM medium m ORDER BY m.n"""
+    )
+    return [KnownFile(*row[:6], bool(row[6])) for row in rows]
 
 
 def set_events(connection: sqlite3.Connection, event_of: Mapping[str, str]) -> None:

@@ -84,9 +84,8 @@ def make_set(
             "VALUES (?, ?, ?, ?, ?, ?)",
             (kind, name, json.dumps(classes, ensure_ascii=False), dimension, complete, now()),
         )
-    made = find_set(catalog, kind, name)
-    assert made is not None
-    return made
+        n = connection.execute("SELECT last_insert_rowid()").fetchone()[0]
+    return VectorSet(n, kind, name, classes, dimension, complete, (), 0)
 
 
 def drop_set(catalog: Catalog, kind: str, name: str) -> None:
@@ -185,10 +184,12 @@ def _write_synced(path: Path, data: memoryview) -> None:
             os.close(descriptor)
 
 
-def clean(folder: Path, vector_set: VectorSet) -> list[str]:
-    """Remove files of the set's folder that are not registered; their names."""
-    place = set_folder(folder, vector_set.kind, vector_set.name)
-    known = set(vector_set.files)
+def clean(catalog: Catalog, folder: Path, kind: str, name: str) -> list[str]:
+    """Remove files of a set's folder that no shard names; which. Not within a transaction: what it
+    would roll back to is needed then."""
+    place = set_folder(folder, kind, name)
+    vector_set = find_set(catalog, kind, name)
+    known = set(vector_set.files) if vector_set else set()
     removed = []
     for path in sorted(place.glob("*")) if place.is_dir() else ():
         if path.name not in known and path.name.endswith((SUFFIX, SUFFIX + ".tmp")):

@@ -85,6 +85,7 @@ class NewMedium:
     root: str
     file_path: str
     deployment_id: str = ""
+    deployment_from: str = "folder"
     timestamp: str = ""
     content_hash: str = ""
     width: int = 0
@@ -93,6 +94,19 @@ class NewMedium:
     size: int = 0
     modified: int = 0
     failure: str = ""
+
+
+@dataclass(frozen=True)
+class KnownFile:
+    """What the catalogue knows of a picture's file, to see whether it has changed."""
+
+    id: str
+    root: str
+    file_path: str
+    size: int
+    modified: int
+    content_hash: str
+    failed: bool
 
 
 @dataclass(frozen=True)

@@ -30,17 +30,21 @@ class _Writer:
 
     def __init__(self, catalog: Catalog, folder: Path, model_name: str) -> None:
         self.catalog, self.folder, self.model_name = catalog, Path(folder), model_name
+        # None: a set is begun (and an old one of the name dropped) with the first shard, not before
         self._set: shards.VectorSet | None = shards.find_set(catalog, self.kind, model_name)
         self._ids: list[str] = []
+        shards.clean(catalog, self.folder, self.kind, model_name)
 
     def done_ids(self) -> set[str]:
-        """Detections that the model has seen, as far as stored or waiting here."""
-        return done_ids(self.catalog, self.folder, self.kind, self.model_name) | set(self._ids)
-
-    def _begin(self, classes: tuple[str, ...], dimension: int, complete: bool) -> None:
-        self._set = shards.make_set(
-            self.catalog, self.kind, self.model_name, classes, dimension, complete
+        """Detections that this set holds, stored or waiting here."""
+        stored = (
+            set() if self._set is None
+            else done_ids(self.catalog, self.folder, self.kind, self.model_name)
         )
+        return stored | set(self._ids)
+
+    def _begin(self) -> shards.VectorSet:
+        raise NotImplementedError
 
     def _arrays(self) -> dict[str, np.ndarray]:
         raise NotImplementedError
@@ -52,8 +56,10 @@ class _Writer:
         """Store what waits; after the return no kill can lose it."""
         if not self._ids:
             return
-        assert self._set is not None
-        shards.write_shard(self.catalog, self.folder, self._set, self._ids, self._arrays())
+        with self.catalog.transaction():
+            current = self._set or self._begin()
+            shards.write_shard(self.catalog, self.folder, current, self._ids, self._arrays())
+        self._set = current
         self._clear()
 
     def close(self) -> None:
@@ -83,23 +89,27 @@ class ScoreWriter(_Writer):
     ) -> None:
         super().__init__(catalog, folder, model_name)
         self.classes = tuple(str(c) for c in classes)
+        self.complete = bool(complete)
         self._parts: list[sparse.csr_matrix] = []
+        self._columns = np.arange(len(self.classes))
         known = self._set
         if known is not None and extend:
-            self._extend(known, complete)
-        elif known is None or (known.classes, known.complete) != (self.classes, complete):
-            self._begin(self.classes, 0, complete)
-            self._columns = np.arange(len(self.classes))
-        else:
-            self._columns = np.arange(len(self.classes))
-        assert self._set is not None
-        shards.clean(self.folder, self._set)
+            self._extend(known)
+        elif known is not None and (known.classes, known.complete) != (self.classes, complete):
+            self._set = None
 
-    def _extend(self, known: shards.VectorSet, complete: bool) -> None:
+    def _extend(self, known: shards.VectorSet) -> None:
         every = tuple(dict.fromkeys((*known.classes, *self.classes)))
-        shards.set_classes(self.catalog, known, every, complete and known.complete)
+        complete = self.complete and known.complete
+        if (every, complete) != (known.classes, known.complete):
+            shards.set_classes(self.catalog, known, every, complete)
         column = {name: i for i, name in enumerate(every)}
         self._columns = np.array([column[name] for name in self.classes], dtype=np.intp)
+
+    def _begin(self) -> shards.VectorSet:
+        return shards.make_set(
+            self.catalog, self.kind, self.model_name, self.classes, 0, self.complete
+        )
 
     def append(
         self, detection_ids: Sequence[str], values: np.ndarray | sparse.spmatrix
@@ -138,10 +148,13 @@ class EmbeddingWriter(_Writer):
         super().__init__(catalog, folder, model_name)
         self.dimension = int(dimension)
         self._parts: list[np.ndarray] = []
-        if self._set is None or self._set.dimension != self.dimension:
-            self._begin((), self.dimension, True)
-        assert self._set is not None
-        shards.clean(self.folder, self._set)
+        if self._set is not None and self._set.dimension != self.dimension:
+            self._set = None
+
+    def _begin(self) -> shards.VectorSet:
+        return shards.make_set(
+            self.catalog, self.kind, self.model_name, (), self.dimension, True
+        )
 
     def append(self, detection_ids: Sequence[str], values: np.ndarray) -> None:
         """Add rows (n, D) float; they are stored when enough wait, or by `flush`."""
@@ -254,9 +267,9 @@ def write_posteriors(
         made = shards.make_set(
             catalog, "posteriors", run_id, posteriors.classes, len(posteriors.classes), True
         )
-        shards.clean(Path(folder), made)
         arrays = {"values": posteriors.values}
         shards.write_shard(catalog, Path(folder), made, list(posteriors.id), arrays)
+    shards.clean(catalog, Path(folder), "posteriors", run_id)
 
 
 def read_posteriors(catalog: Catalog, folder: Path, run_id: str = "latest") -> Posteriors:
