@@ -22,7 +22,6 @@ import numpy as np
 from ecotone.bundle.onnx_proto import (
     FLOAT,
     FLOAT16,
-    ModelProto,
     add_output,
     make_model,
     node,
@@ -130,35 +129,36 @@ def merged_graph(
 ) -> Any:
     """Backbone and head in one ONNX model: picture to "embedding" (N, D) and "probability" (N, K).
 
-    backbone: a ModelProto, which is left as it is. embedding: name of its pooled tensor, of shape
-    (N, D), (N, 1, D) or (N, D, h, w). folder: where weights in files of their own stand. What the
-    two outputs do not need is left out. The preprocessing stays outside and is declared.
+    backbone: a ModelProto, which is changed in place (networks are large) and returned. embedding:
+    name of its pooled tensor, of shape (N, D), (N, 1, D) or (N, D, h, w). folder: where weights in
+    files of their own stand. What the two outputs do not need is left out. The preprocessing stays
+    outside and is declared.
 
-    Raises BackendError when the backbone cannot be joined: an opset before 9, or another tensor.
+    Raises BackendError, with the backbone unchanged, when it cannot be joined: an opset before 9,
+    or no such tensor.
     """
     version = opset(backbone)
     if version < OLDEST:
         raise BackendError(f"the backbone has opset {version}; joining needs opset {OLDEST}.")
     rank = _rank(backbone, embedding, folder)
-    joined = ModelProto()
-    joined.CopyFrom(backbone)
-    prefix_names(joined.graph, BACKBONE, reserved={EMBEDDING, PROBABILITY})
-    _tidy(joined)
+    graph = backbone.graph
+    prefix_names(graph, BACKBONE, reserved={EMBEDDING, PROBABILITY})
+    _tidy(backbone)
     builder = _Builder("head/", version)
     _flatten(builder, BACKBONE + embedding, rank)
     _head(builder, EMBEDDING, model)
-    joined.graph.node.extend(builder.nodes)
-    joined.graph.initializer.extend(builder.constants)
-    rows = _batch_size(joined.graph)
-    del joined.graph.output[:]
-    joined.graph.output.extend([
+    graph.node.extend(builder.nodes)
+    graph.initializer.extend(builder.constants)
+    rows = _batch_size(graph)
+    del graph.output[:]
+    graph.output.extend([
         value_info(PROBABILITY, FLOAT, [rows, len(model.classes)]),
         value_info(EMBEDDING, FLOAT, [rows, model.n_features_in_]),
     ])
-    prune(joined.graph)
+    prune(graph)
     for key, value in {"classes": json.dumps(list(model.classes)), **(metadata or {})}.items():
-        joined.metadata_props.add(key=key, value=value)
-    return joined
+        backbone.metadata_props.add(key=key, value=value)
+    return backbone
 
 
 def _flatten(builder: _Builder, source: str, rank: int) -> None:
@@ -191,12 +191,28 @@ def _batch_size(graph: Any) -> int | str:
 
 
 def _rank(backbone: Any, embedding: str, folder: Path) -> int:
-    """How many axes the pooled tensor has, as ONNX Runtime infers it."""
+    """How many axes the pooled tensor has: as stated in the file, else inferred by ONNX Runtime."""
+    graph = backbone.graph
+    stated = [v for v in (*graph.output, *graph.value_info) if v.name == embedding]
+    shape: list[Any] | None = None
+    if stated and stated[0].type.tensor_type.HasField("shape"):
+        shape = [d.dim_value or None for d in stated[0].type.tensor_type.shape.dim]
+    if shape is None:
+        outputs = len(graph.output)
+        try:
+            add_output(backbone, embedding)
+            shape = _inferred(backbone, embedding, folder)
+        finally:
+            del graph.output[outputs:]
+    if len(shape) not in (2, 3, 4) or (len(shape) == 3 and shape[1] != 1):
+        raise BackendError(f"the tensor {embedding!r} has shape {shape}, expected (N, dimensions).")
+    return len(shape)
+
+
+def _inferred(model: Any, name: str, folder: Path) -> list[Any]:
+    """The shape of an output as ONNX Runtime infers it."""
     import onnxruntime as ort
 
-    probe = ModelProto()
-    probe.CopyFrom(backbone)
-    add_output(probe, embedding)
     settings = ort.SessionOptions()
     settings.log_severity_level = 3
     settings.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
@@ -204,14 +220,10 @@ def _rank(backbone: Any, embedding: str, folder: Path) -> int:
     settings.add_session_config_entry(key, str(folder.resolve()))
     try:
         session = ort.InferenceSession(
-            probe.SerializeToString(), settings, providers=["CPUExecutionProvider"]
+            model.SerializeToString(), settings, providers=["CPUExecutionProvider"]
         )
     # ONNX Runtime raises its own types and plain RuntimeError alike.
     except Exception as error:
         text = str(error).splitlines()[0]
         raise BackendError(f"the backbone cannot be loaded ({text}).") from error
-    found = next(o for o in session.get_outputs() if o.name == embedding)
-    shape = list(found.shape or [])
-    if len(shape) not in (2, 3, 4) or (len(shape) == 3 and shape[1] != 1):
-        raise BackendError(f"the tensor {embedding!r} has shape {shape}, expected (N, dimensions).")
-    return len(shape)
+    return list(next(o.shape for o in session.get_outputs() if o.name == name) or [])

@@ -1,1 +1,1 @@
-"""export."""
+"""Tables of detections for other programs to read."""
