@@ -110,7 +110,7 @@ def test_blm_counts_the_top_class_and_smooths_by_one():
         counts[theta[row].argmax(), made.labels[row]] += 1
     omega = counts / (counts.sum(axis=1, keepdims=True) + 1)
     omega /= omega.sum(axis=0)
-    logits = np.log(test.toarray() + 1e-4) @ omega
+    logits = np.log(test.toarray() + maps.TINY) @ omega
     e = np.exp(logits - logits.max(axis=1, keepdims=True))
     assert np.allclose(maps.blm(made), e / e.sum(axis=1, keepdims=True), atol=1e-3)
 

@@ -16,7 +16,7 @@ from ecotone.evaluation.local_baselines import constant, softmax
 from ecotone.evaluation.problem import Problem
 from ecotone.types import GlobalScores
 
-TINY = 1e-4  # scores below are taken as this when their logarithm is needed
+TINY = 1 / 256  # scores are often kept as bytes: what is below one step is taken as one
 
 
 def by_names(problem: Problem) -> np.ndarray:
