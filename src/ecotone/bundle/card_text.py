@@ -89,7 +89,8 @@ def _method(card: Mapping[str, Any]) -> list[str]:
     ]  # fmt: skip
     selection = card.get("selection") or {}
     if selection.get("chosen"):
-        lines += ["", f"Chosen by out-of-fold loss: {selection['chosen']}."]
+        said = "Candidates were chosen or pooled by their out-of-fold loss"
+        lines += ["", f"{said}; the first of them: {selection['chosen']}."]
     if card.get("score_models"):
         lines += ["", f"Global models: {', '.join(card['score_models'])}."]
     if card.get("seed") is not None:
