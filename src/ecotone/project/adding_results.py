@@ -1,0 +1,391 @@
+"""`ecotone add detections` and `add scores`: what detectors and global models said of the pictures.
+
+N detections in use, S global classes.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+
+from ecotone.errors import FormatError, InputError
+from ecotone.ingest.boxes import pair_boxes
+from ecotone.ingest.matching import MediaIndex
+from ecotone.ingest.results import ImageResult, ResultFile, Scores
+from ecotone.ingest.results_file import read_results
+from ecotone.ingest.scores_table import ScoreTable, read_score_table
+from ecotone.ingest.text import some
+from ecotone.project.adding import AddReport, need_media
+from ecotone.store.media import WHOLE
+from ecotone.store.tables import Box, MediaTable
+
+CHUNK = 4096  # media whose boxes are stored in one transaction
+TYPICAL = 0.2  # what MegaDetector 5 and 6 recommend; used where a file does not say
+WHOLE_PICTURE = "whole-picture scores of "  # note: models whose scores know no boxes
+
+
+def add_detections(project: Any, file: Path) -> AddReport:
+    """Make a detector's boxes the detections of its pictures.
+
+    Boxes from the project's threshold on (else what the file recommends, else 0.2). A picture
+    without one stays a single detection of category "blank"; pictures that the file does not name
+    stay as they are. Numbers in the report are detections.
+    Raises FormatError when the file is of another kind or has no boxes.
+    """
+    results = read_results(file)
+    if not results.has_boxes:
+        raise FormatError(
+            f"{file}: {results.kind} without any detection; for its scores use: ecotone add scores"
+        )
+    media = need_media(project.catalog)
+    images, problems = _placed_images(media, results)
+    threshold = _threshold(project, results)
+    counts = _store_boxes(project, images, results.detector, threshold)
+    failed = [i.file for i in images.values() if i.boxes is None and i.failure]
+    if failed:
+        problems.append(
+            f"{file.name}: the detector failed on {len(failed):,} pictures, they stay whole: "
+            + some(failed)
+        )
+    return AddReport(*counts, [*results.problems, *problems])
+
+
+def _threshold(project: Any, results: ResultFile) -> float:
+    given = project.config.detection_threshold
+    if given is not None:
+        return float(given)
+    return TYPICAL if results.threshold is None else results.threshold
+
+
+def _placed_images(
+    media: MediaTable, results: ResultFile
+) -> tuple[dict[str, ImageResult], list[str]]:
+    """Media id -> what the file says of it, and what to tell of the rest."""
+    index = MediaIndex(media.path, media.file_path)
+    matches = index.find([i.file for i in results.images], results.path.parent)
+    pairs = zip(matches.rows, results.images, strict=True)
+    placed = {media.id[row]: image for row, image in pairs if row >= 0}
+    return placed, matches.problems(results.path.name)
+
+
+def _store_boxes(
+    project: Any, images: Mapping[str, ImageResult], detector: str, threshold: float
+) -> tuple[int, int, int]:
+    """Store boxes; how many detections are new, changed, already there."""
+    catalog = project.catalog
+    wanted = {
+        m: boxes_of(image, threshold) for m, image in images.items() if image.boxes is not None
+    }
+    before = _in_use(catalog)
+    had_detector = {
+        m for m, d in zip(*(lambda t: (t.id, t.detector))(catalog.media()), strict=True) if d
+    }
+    names = list(wanted)
+    for start in range(0, len(names), CHUNK):
+        part = {m: wanted[m] for m in names[start : start + CHUNK]}
+        catalog.replace_boxes(part, detector)
+    after = _in_use(catalog)
+    added = updated = skipped = 0
+    changed = {}
+    for medium in names:
+        count = len(wanted[medium])
+        if medium not in had_detector:
+            added += count
+        elif before.get(medium) == after.get(medium):
+            skipped += count
+        else:
+            updated += count
+        if before[medium] != after[medium]:
+            changed[medium] = before[medium]
+    _carry_scores(project, changed, after)
+    return added, updated, skipped
+
+
+def boxes_of(image: ImageResult, threshold: float) -> list[Box]:
+    """The detections of a picture: boxes from the threshold on, best first, else it is blank."""
+    boxes = sorted(image.boxes or (), key=lambda b: -b.confidence)
+    good = [Box(b.bbox, b.category, b.confidence) for b in boxes if b.confidence >= threshold]
+    if good:
+        # A whole-picture box has number 0, which only one can have.
+        whole = [b for b in good if b.bbox == WHOLE]
+        return [b for b in good if b.bbox != WHOLE] + whole[:1]
+    highest = max((b.confidence for b in boxes), default=0.0)
+    return [Box(WHOLE, "blank", round(1.0 - highest, 6))]
+
+
+@dataclass(frozen=True)
+class InUse:
+    """The detections in use of one medium."""
+
+    ids: tuple[str, ...]
+    categories: tuple[str, ...]
+    boxes: tuple[tuple[float, ...], ...]
+
+    def targets(self) -> list[str]:
+        """Those that scores of the whole picture go to: its animals, else all."""
+        animals = [i for i, c in zip(self.ids, self.categories, strict=True) if c == "animal"]
+        return animals or list(self.ids)
+
+
+def _in_use(catalog: Any) -> dict[str, InUse]:
+    detections = catalog.detections()
+    rows: dict[str, list[tuple]] = defaultdict(list)
+    for row in zip(
+        detections.media_id.tolist(), detections.id.tolist(), detections.category.tolist(),
+        map(tuple, detections.bbox.tolist()), strict=True,
+    ):
+        rows[row[0]].append(row[1:])
+    return {m: InUse(*(tuple(c) for c in zip(*here, strict=True))) for m, here in rows.items()}
+
+
+def _carry_scores(
+    project: Any, changed: Mapping[str, InUse], after: Mapping[str, InUse]
+) -> None:
+    """Give new boxes the whole-picture scores that the old detections of the picture had."""
+    from ecotone.store.vectors import ScoreWriter, read_scores, score_models
+
+    catalog, folder = project.catalog, project.path / "vectors"
+    if not changed:
+        return
+    for name in score_models(catalog):
+        if not catalog.note(WHOLE_PICTURE + name):
+            continue
+        sources = [here.targets()[0] for here in changed.values()]
+        targets = [after[m].targets() for m in changed]
+        scores = read_scores(catalog, folder, name, sources)
+        repeat = np.repeat(np.arange(len(sources)), [len(t) for t in targets])
+        ids = [i for t in targets for i in t]
+        values = scores.values[repeat]
+        filled = np.flatnonzero(np.diff(values.indptr))
+        with ScoreWriter(catalog, folder, name, scores.classes, scores.complete) as writer:
+            if len(filled):
+                writer.append([ids[r] for r in filled], values[filled])
+
+
+def add_scores(project: Any, file: Path, name: str | None = None) -> AddReport:
+    """Add the scores of a global model: SpeciesNet or MegaDetector json, csv or parquet.
+
+    Scores of a box go to the detection that is the same box, scores of a picture to its animals
+    (to all detections when there are none). Pictures that no detector has seen get the file's own
+    boxes first. name: of the model; default: what the file says, else the file's name. Numbers in
+    the report are detections.
+    Raises FormatError when the file holds no scores.
+    """
+    media = need_media(project.catalog)
+    if _is_json(file):
+        return _add_json(project, file, name, media)
+    table = read_score_table(file)
+    gathered = _Gathered(table.classes)
+    problems = [*table.problems, *_gather_table(project, media, table, gathered)]
+    whole = table.bbox is None and table.id_kind != "detection"
+    return _store(project, gathered, name or file.stem, table.complete, whole, problems)
+
+
+def _is_json(file: Path) -> bool:
+    if file.suffix.casefold() == ".json":
+        return True
+    try:
+        with file.open("rb") as handle:
+            return handle.read(64).lstrip(b"\xef\xbb\xbf \r\n\t")[:1] in (b"{", b"[")
+    except OSError as error:
+        raise FormatError(f"{file}: cannot be read ({error.strerror}).") from error
+
+
+class _Gathered:
+    """Rows of scores on their way to the store: detection ids and sparse rows of S classes."""
+
+    def __init__(self, classes: Sequence[str] = ()) -> None:
+        self.column = {name: i for i, name in enumerate(classes)}
+        self.ids: list[str] = []
+        self.rows: list[tuple[list[int], list[float]]] = []
+
+    def add(self, ids: Sequence[str], scores: Scores) -> None:
+        """The same scores for some detections."""
+        columns = [self.column.setdefault(name, len(self.column)) for name, _ in scores]
+        for identity in ids:
+            self.ids.append(identity)
+            self.rows.append((columns, [value for _, value in scores]))
+
+    def matrix(self) -> tuple[list[str], sparse.csr_matrix, int]:
+        """Detection ids, their rows (N, S), and how many rows were scaled down to a sum of 1."""
+        pointer = np.cumsum([0, *(len(c) for c, _ in self.rows)])
+        columns = np.concatenate([c for c, _ in self.rows] or [[]]).astype(np.int64)
+        data = np.concatenate([v for _, v in self.rows] or [[]]).astype(np.float64)
+        shape = (len(self.rows), max(len(self.column), 1))
+        values = sparse.csr_matrix((data, columns, pointer), shape=shape)
+        values.sum_duplicates()
+        return self.ids, *at_most_one(values)
+
+
+def at_most_one(values: sparse.csr_matrix) -> tuple[sparse.csr_matrix, int]:
+    """Rows that sum to at most 1, and how many were clearly above."""
+    total = np.asarray(values.sum(axis=1)).ravel()
+    scaled = sparse.diags(1.0 / np.maximum(total, 1.0)) @ values
+    return sparse.csr_matrix(scaled, dtype=np.float32), int((total > 1.05).sum())
+
+
+def _add_json(project: Any, file: Path, name: str | None, media: MediaTable) -> AddReport:
+    results = read_results(file)
+    if not results.has_scores:
+        raise FormatError(
+            f"{file}: {results.kind} without any classification; "
+            "for its boxes use: ecotone add detections"
+        )
+    images, problems = _placed_images(media, results)
+    seen = {m for m, d in zip(media.id, media.detector, strict=True) if d}
+    unseen = {m: image for m, image in images.items() if m not in seen}
+    _store_boxes(project, unseen, results.detector, _threshold(project, results))
+    here = _in_use(project.catalog)
+    gathered = _Gathered()
+    whole, lost = True, []
+    for medium, image in images.items():
+        found = [b for b in image.boxes or () if b.scores]
+        whole = whole and not found
+        left = _add_boxes(gathered, here[medium], found)
+        if image.scores and left:
+            gathered.add(left, image.scores)
+        elif found and len(left) == len(here[medium].targets()):
+            lost.append(image.file)
+    if lost:
+        problems.append(
+            f"{file.name}: {len(lost):,} pictures have scores on boxes that are no detections here "
+            f"(below the threshold, or of another detector): {some(lost)}"
+        )
+    problems = [*results.problems, *problems]
+    return _store(project, gathered, name or results.classifier, results.complete, whole, problems)
+
+
+def _add_boxes(gathered: _Gathered, here: InUse, found: Sequence[Any]) -> list[str]:
+    """Scores of boxes to the detections that are the same; the targets that got none."""
+    pairs = pair_boxes(
+        np.array([b.bbox for b in found]).reshape(-1, 4), np.array(here.boxes).reshape(-1, 4)
+    )
+    scored = set()
+    for box, pair in zip(found, pairs, strict=True):
+        if pair >= 0:
+            gathered.add([here.ids[pair]], box.scores)
+            scored.add(here.ids[pair])
+    return [i for i in here.targets() if i not in scored]
+
+
+def _gather_table(
+    project: Any, media: MediaTable, table: ScoreTable, gathered: _Gathered
+) -> list[str]:
+    """Rows of a table on their detections; rows of one detection are added up or averaged."""
+    here = _in_use(project.catalog)
+    mediums, problems = _media_of(media, here, table)
+    rows_of: dict[str, list[int]] = defaultdict(list)
+    for row, medium in enumerate(mediums):
+        for identity in _targets(here, medium, table, row) if medium else ():
+            rows_of[identity].append(row)
+    values = table.values
+    many = [r for rows in rows_of.values() for r in rows]
+    pointer = np.cumsum([0, *(len(rows) for rows in rows_of.values())])
+    pick = sparse.csr_matrix(
+        (np.ones(len(many)), many, pointer), shape=(len(rows_of), values.shape[0])
+    )
+    total = sparse.csr_matrix(pick @ values)
+    if table.complete:  # several whole distributions of one detection: their mean
+        total = sparse.diags(1.0 / np.maximum(np.diff(pointer), 1)) @ total
+    total = sparse.csr_matrix(total)
+    gathered.ids = list(rows_of)
+    gathered.rows = [
+        (total.indices[a:b], total.data[a:b])
+        for a, b in zip(total.indptr[:-1], total.indptr[1:], strict=True)
+    ]
+    return problems
+
+
+def _media_of(
+    media: MediaTable, here: Mapping[str, InUse], table: ScoreTable
+) -> tuple[list[str], list[str]]:
+    """The medium of each row, "" where there is none, and what to tell of those."""
+    known = set(media.id)
+    name = table.path.name
+    if table.id_kind == "path":
+        matches = MediaIndex(media.path, media.file_path).find(table.text, table.path.parent)
+        return [media.id[r] if r >= 0 else "" for r in matches.rows], matches.problems(name)
+    ids = table.text if table.id_kind == "media" else [t.rpartition(":")[0] for t in table.text]
+    found = [i if i in known else "" for i in ids]
+    lost = [t for t, m in zip(table.text, found, strict=True) if not m]
+    if not lost:
+        return found, []
+    return found, [f"{name}: {len(lost):,} rows name no {table.id_kind} here: {some(lost)}"]
+
+
+def _targets(
+    here: Mapping[str, InUse], medium: str, table: ScoreTable, row: int
+) -> list[str]:
+    use = here[medium]
+    if table.id_kind == "detection":
+        return [table.text[row]] if table.text[row] in use.ids else []
+    if table.bbox is not None and not np.isnan(table.bbox[row]).any():
+        (pair,) = pair_boxes(table.bbox[row : row + 1], np.array(use.boxes))
+        if pair >= 0:
+            return [use.ids[pair]]
+        return list(use.ids) if use.boxes == (WHOLE,) else []
+    return use.targets()
+
+
+def _store(
+    project: Any, gathered: _Gathered, name: str, complete: bool, whole: bool, problems: list[str]
+) -> AddReport:
+    from ecotone.store.vectors import ScoreWriter
+
+    ids, values, scaled = gathered.matrix()
+    if not name.strip():
+        raise InputError("the model's name is empty; give one with --name.")
+    if scaled:
+        problems.append(f"{scaled:,} detections had scores with a sum over 1, scaled to 1")
+    classes = list(gathered.column)
+    before, there = _stored(project, name, ids, classes)
+    filled = np.diff(values.indptr) > 0
+    same = np.zeros(len(ids), dtype=bool)
+    if before is not None and len(ids):
+        change = abs(before - values)
+        same = np.asarray(change.max(axis=1).todense()).ravel() < 1e-5
+    fresh = np.flatnonzero(filled & ~(same & there))
+    if len(fresh):
+        catalog = project.catalog
+        with ScoreWriter(
+            catalog, project.path / "vectors", name, classes, complete, extend=True
+        ) as writer:
+            if whole != bool(catalog.note(WHOLE_PICTURE + name)):
+                catalog.set_note(WHOLE_PICTURE + name, whole)
+            writer.append([ids[r] for r in fresh], values[fresh])
+    updated = int(there[fresh].sum())
+    return AddReport(
+        len(fresh) - updated, updated, int((filled & same & there).sum()), problems
+    )
+
+
+def _stored(
+    project: Any, name: str, ids: Sequence[str], classes: Sequence[str]
+) -> tuple[sparse.csr_matrix | None, np.ndarray]:
+    """What is stored of these detections in the columns of `classes`, and (N,) whether any is.
+
+    None when the model is new or a stored row has mass on other classes too.
+    """
+    from ecotone.store.shards import find_set
+    from ecotone.store.vectors import done_ids, read_scores
+
+    catalog, folder = project.catalog, project.path / "vectors"
+    if find_set(catalog, "scores", name) is None:
+        return None, np.zeros(len(ids), dtype=bool)
+    done = done_ids(catalog, folder, "scores", name)
+    there = np.array([i in done for i in ids], dtype=bool)
+    scores = read_scores(catalog, folder, name, ids)
+    column = {c: n for n, c in enumerate(classes)}
+    entries = scores.values.tocoo()
+    # Classes that this file does not know go to one more column, so that they count as a change.
+    to = np.array([column.get(c, len(classes)) for c in scores.classes], dtype=np.int64)
+    shape = (len(ids), len(classes) + 1)
+    values = sparse.csr_matrix((entries.data, (entries.row, to[entries.col])), shape=shape)
+    other = np.asarray(values[:, len(classes)].todense()).ravel() > 1e-5
+    return values[:, : max(len(classes), 1)], there & ~other if other.any() else there
