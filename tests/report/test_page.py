@@ -153,3 +153,41 @@ def test_shapes_are_checked():
         ReportData("t", classes=("a", "b"), held_out=HeldOut([0], np.ones((1, 3)) / 3))
     with pytest.raises(InputError, match="outside 0..1"):
         HeldOut([2], [[0.5, 0.5]])
+
+
+def story_of(data):
+    from ecotone.report.classes import class_rows
+    from ecotone.report.story import tell
+
+    return tell(data, class_rows(data), [])
+
+
+def test_few_labels_are_not_made_more_of_than_they_are(whole):
+    crossed = tuple({**r, "split": "cross-validation", "test_rows": 20} for r in whole.evaluation)
+    story = story_of(dataclasses.replace(whole, evaluation=crossed))
+    assert "one label more or less is 5 points" in " ".join(story.lead)
+    assert "measured on 20 labels only" in [t.note for t in story.tiles]
+    assert "random splits" in " ".join(story_of(whole).lead)
+
+
+@pytest.mark.parametrize(("sure", "right", "rows", "said"), [
+    (0.9, 0.5, 400, "clearly surer than it should be"),
+    (0.9, 0.85, 4000, "somewhat surer than it should be"),
+    (0.8, 0.95, 400, "right more often than it says"),
+    (0.8, 0.79, 4000, "On the whole its probabilities can be taken at face value"),
+    (0.8, 0.75, 12, "As far as 12 labels can tell"),
+])
+def test_how_sure_it_is_in_words(whole, sure, right, rows, said):
+    proba = np.full((rows, 6), (1 - sure) / 5)
+    proba[:, 0] = sure
+    held = HeldOut(np.where(np.arange(rows) < right * rows, 0, 1), proba)
+    assert said in " ".join(story_of(dataclasses.replace(whole, held_out=held)).lead)
+
+
+def test_classes_without_label_and_name_come_first(whole):
+    kinds = {**whole.maps[0].kinds, "hare": "unknown", "blank": "relative"}
+    data = dataclasses.replace(
+        whole, label_counts=np.array([30, 25, 20, 12, 0, 0]),
+        maps=(dataclasses.replace(whole.maps[0], kinds=kinds),))
+    first = story_of(data).steps[0].text
+    assert first.startswith("Label a few of hare and blank first") and "may be the other" in first

@@ -23,7 +23,7 @@ class ClassRow:
 
     recall: share of its held-out rows that were named so, (low, high) its 95 % interval.
     precision: share right among the rows named so. mixed_with: what it is most often taken for.
-    relation: how the global models know it, in words.
+    relation: how the global models know it, in words; kind: the same as a keyword.
     """
 
     name: str
@@ -37,6 +37,7 @@ class ClassRow:
     mixed_with: str = ""
     mixed_share: float = 0.0
     relation: str = ""
+    kind: str = ""
 
 
 def class_rows(data: ReportData) -> list[ClassRow]:
@@ -69,7 +70,7 @@ def _row(data: ReportData, counts: np.ndarray, k: int) -> ClassRow:
         precision=right / said if said else None,
         mixed_with=data.classes[taken] if wrong[taken] else "",
         mixed_share=wrong[taken] / rows if rows else 0.0,
-        relation=kind_words(closest_kind(kinds)),
+        relation=kind_words(closest_kind(kinds)), kind=closest_kind(kinds),
     )
 
 

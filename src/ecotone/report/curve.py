@@ -15,6 +15,7 @@ from ecotone.report import svg
 
 Record = Mapping[str, Any]
 
+CROSSED = "cross-validation"
 OURS = (PREFERRED, FUSED, STUDENT)  # the first that is there stands for ecotone
 WIDTH, HEIGHT = 560.0, 330.0
 LEFT, RIGHT, TOP, BOTTOM = 44.0, 148.0, 14.0, 44.0
@@ -42,7 +43,11 @@ class Series:
 
 @dataclass(frozen=True)
 class Gain:
-    """Paired difference to the labels alone at one number of labels, over splits."""
+    """Paired difference to the labels alone at one number of labels, over splits.
+
+    rows: test rows of a split, on average. crossed: cross-validation, so that all splits are
+    measured on the same rows, and their deviation says little of the uncertainty.
+    """
 
     labels: int
     ours: float
@@ -52,6 +57,8 @@ class Gain:
     worst: float
     splits: int
     won: int
+    rows: float = 0.0
+    crossed: bool = False
 
 
 def series_of(records: Sequence[Record], metric: str) -> list[Series]:
@@ -85,6 +92,10 @@ def gains_of(records: Sequence[Record], metric: str = "accuracy") -> list[Gain]:
     ours = ours_of(records)
     value = {(r["method"], int(r["n_labels"]), r["seed"]): float(r[metric]) for r in records
              if r["method"] in (ours, LOCAL_ONLY)}
+    rows: dict[int, list[float]] = defaultdict(list)
+    for r in records:
+        rows[int(r["n_labels"])].append(float(r.get("test_rows", 0)))
+    crossed = any(r.get("split") == CROSSED for r in records)
     pairs: dict[int, list[tuple[float, float]]] = defaultdict(list)
     for (method, count, seed), mine in value.items():
         base = value.get((LOCAL_ONLY, count, seed))
@@ -97,7 +108,7 @@ def gains_of(records: Sequence[Record], metric: str = "accuracy") -> list[Gain]:
         result.append(Gain(
             count, float(both[:, 0].mean()), float(both[:, 1].mean()), float(d.mean()),
             float(d.std(ddof=1)) if len(d) > 1 else 0.0, float(d.min()), len(d),
-            int((d > 0).sum()),
+            int((d > 0).sum()), float(np.mean(rows[count])), crossed,
         ))
     return result
 

@@ -27,6 +27,7 @@ METRICS = (
     ("accuracy", "All pictures", "share of held-out pictures named right"),
     ("per_class_accuracy", "Average class", "mean over classes of the share named right"),
 )
+MOST_CANDIDATES = 6
 MOST_ROWS = 400  # of a table of classes
 GROUP_WORDS = {
     "head": "common classes", "middle": "middling classes", "tail": "rare classes",
@@ -195,6 +196,7 @@ def _candidates(data: ReportData) -> dict[str, list[Mapping[str, Any]]]:
         return {"used": [], "others": []}
     ranked = sorted(data.run.candidates, key=_rank)
     used = [c for c in ranked if max(c.get("weight") or 0, c.get("local_weight") or 0) >= 0.005]
+    used = used[:MOST_CANDIDATES]
     return {"used": used, "others": [c for c in ranked if c not in used]}
 
 

@@ -96,7 +96,7 @@ def _lead(data: ReportData, gains: Sequence[Gain], scores: dict[str, float]) -> 
     if gains:
         last, best = gains[-1], max(gains, key=lambda g: g.mean)
         lead.append(_certainty(last))
-        if best.labels != last.labels and best.mean > last.mean + 0.01:
+        if not last.crossed and best.mean > last.mean + max(0.01, last.deviation):
             lead.append(f"The gain is largest where labels are fewest: {svg.points(best.mean, 0)} "
                         f"points with {best.labels} of them.")
     if scores and data.held_out is not None:
@@ -104,12 +104,19 @@ def _lead(data: ReportData, gains: Sequence[Gain], scores: dict[str, float]) -> 
     if data.classes and data.label_counts is not None:
         never = int((data.label_counts == 0).sum())
         if never:
-            lead.append(f"{_number(never, 'class has', 'classes have')} not a single label; they "
-                        "are named from the global model and the look of the pictures only.")
+            lead.append(f"{_number(never, 'class has', 'classes have')} not a single label and "
+                        f"{'is' if never == 1 else 'are'} named from the global model and the look "
+                        "of the pictures only.")
     return lead
 
 
 def _certainty(gain: Gain) -> str:
+    if gain.crossed and gain.rows:
+        low, high = svg.wilson(gain.ours * gain.rows, gain.rows)
+        return (f"That is a gain of {svg.points(gain.mean)} points, measured on {gain.rows:.0f} "
+                f"labels, each hidden in turn: one label more or less is {100 / gain.rows:.0f} "
+                f"points, and the {svg.percent(gain.ours)} could be anything from "
+                f"{svg.percent(low)} to {svg.percent(high)}.")
     if gain.splits == 1:
         return (f"With {gain.labels} labels the gain is {svg.points(gain.mean)} points, measured "
                 "on one random split only; more splits would say how sure that is.")
@@ -120,18 +127,23 @@ def _certainty(gain: Gain) -> str:
 
 def _sureness(truth: np.ndarray, proba: np.ndarray) -> str:
     top = bins_of(truth, proba)
-    said, right = float(top.confidence[-1]), float(top.accuracy[-1])
-    sure = proba.max(axis=1)
-    gap = float(sure.mean() - (proba.argmax(axis=1) == truth).mean())
-    if abs(gap) < 0.03:
-        verdict = "On the whole its probabilities can be taken at face value"
-    elif gap > 0:
-        verdict = "It is somewhat surer than it should be" if gap < 0.1 else \
-            "It is clearly surer than it should be"
-    else:
-        verdict = "It is right more often than it says"
-    return (f"{verdict}: where it is surest ({svg.percent(said)} on average) it is right "
-            f"{svg.percent(right)} of the time.")
+    sure, right = proba.max(axis=1), proba.argmax(axis=1) == truth
+    gap = float(sure.mean() - right.mean())
+    error = 1.96 * float(np.sqrt(np.mean((sure - right) ** 2) / len(truth)))
+    return (f"{_verdict(gap, error, len(truth))}: where it is surest "
+            f"({svg.percent(float(top.confidence[-1]))} on average) it is right "
+            f"{svg.percent(float(top.accuracy[-1]))} of the time.")
+
+
+def _verdict(gap: float, error: float, rows: int) -> str:
+    """In words, the mean certainty less the share right, and its 95 % error."""
+    if abs(gap) < max(0.03, error):
+        if error < 0.06:
+            return "On the whole its probabilities can be taken at face value"
+        return f"As far as {rows} labels can tell, its probabilities can be taken at face value"
+    if gap < 0:
+        return "It is right more often than it says"
+    return f"It is {'somewhat' if gap < 0.1 else 'clearly'} surer than it should be"
 
 
 def _tiles(data: ReportData, gains: Sequence[Gain], scores: dict[str, float]) -> list[Tile]:
@@ -144,12 +156,14 @@ def _tiles(data: ReportData, gains: Sequence[Gain], scores: dict[str, float]) ->
         tiles.append(Tile(svg.percent(scores["per_class_accuracy"]), "right on an average class",
                           "every class counts the same, rare or common"))
     if gains:
-        tiles.append(Tile(svg.points(gains[-1].mean), "points over your labels alone",
-                          f"± {100 * gains[-1].deviation:.1f} over {gains[-1].splits} splits, "
-                          f"{gains[-1].labels} labels"))
-    if scores:
+        last = gains[-1]
+        note = f"measured on {last.rows:.0f} labels only" if last.crossed else \
+            f"± {100 * last.deviation:.1f} over {last.splits} splits, {last.labels} labels"
+        tiles.append(Tile(svg.points(last.mean), "points over your labels alone", note))
+    if scores and data.held_out is not None:
+        rough = "rough with so few labels" if len(data.held_out) < 100 else "0 is perfect"
         tiles.append(Tile(f"{100 * scores['ece']:.1f}", "points off in its own certainty",
-                          "expected calibration error; 0 is perfect"))
+                          f"expected calibration error; {rough}"))
     if data.counts is not None and data.counts.pictures and len(tiles) < 4:
         note = f"in {data.counts.pictures:,} pictures"
         tiles.append(Tile(f"{data.counts.detections:,}", "detections", note))
@@ -189,7 +203,15 @@ def _steps(data: ReportData, rows: Sequence[ClassRow], mixups: Sequence[Mixup]) 
 
 def _label_more(rows: Sequence[ClassRow], mixups: Sequence[Mixup]) -> list[Step]:
     steps = []
-    few = [r for r in rows if r.labels is not None and r.labels < FEW]
+    guessed = [r for r in rows if r.labels == 0 and r.kind in ("", "relative", "unknown")]
+    if guessed:
+        one = len(guessed) == 1
+        steps.append(Step(
+            f"Label a few of {_listed([svg.isolate(r.name) for r in guessed])} first: "
+            f"{'it has' if one else 'they have'} no label, and no global model has "
+            f"{'its name' if one else 'their names'}. What is called so below is a guess"
+            f"{'.' if one else ' and may be the other one.'}", "ecotone add labels more.csv"))
+    few = [r for r in rows if r.labels is not None and r.labels < FEW and r not in guessed]
     if few:
         wanted = sorted(few, key=lambda r: -(r.found or 0.0))
         steps.append(Step(
