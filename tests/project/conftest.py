@@ -39,8 +39,11 @@ def small_project(tmp_path, truth, vectors) -> Iterator[Project]:
     """Six deployments of 15 media, embeddings "enc", scores "world", four labels a species."""
     with Project.init(tmp_path / "my-reserve") as project:
         media = [
-            NewMedium(f"m{i:02d}", str(tmp_path), f"cam{i % 6}/{i:02d}.jpg", f"cam{i % 6}",
-                      f"2024-05-01T06:{i % 60:02d}:00", f"hash{i}", 100, 80)
+            NewMedium(
+                id=f"m{i:02d}", root=str(tmp_path), file_path=f"cam{i % 6}/{i:02d}.jpg",
+                deployment_id=f"cam{i % 6}", timestamp=f"2024-05-01T06:{i % 60:02d}:00",
+                content_hash=f"hash{i}", width=100, height=80,
+            )
             for i in range(N)
         ]
         catalog = project.catalog

@@ -109,7 +109,8 @@ def fit(gathered: Gathered, seed: int) -> Any:
 
     names = {name: s.classes for name, s in gathered.scores.items()}
     classifier = FusionClassifier(
-        list(gathered.local_classes), names or None, taxonomy=gathered.taxonomy, random_state=seed
+        list(gathered.local_classes), names or None, taxonomy=gathered.taxonomy,
+        random_state=seed, aliases=gathered.aliases,
     )
     labelled = np.array([label is not None for label in gathered.labels])
     several = len(set(gathered.groups[labelled])) > 1

@@ -29,6 +29,7 @@ class Gathered:
     detections: N rows. embeddings: (N, D) float32. scores: one GlobalScores (N, S) a global model.
     labels: (N,) local class or None. groups: (N,) str, equal for rows that must not be separated.
     local_classes: K names. taxonomy: None when the project has none. notes: what to tell the user.
+    names: (scientific, vernacular) name of classes, "" where nobody gave one.
     """
 
     detections: Detections
@@ -40,6 +41,20 @@ class Gathered:
     taxonomy: Taxonomy | None
     embedding_model: str
     notes: list[str] = field(default_factory=list)
+    names: dict[str, tuple[str, str]] = field(default_factory=dict)
+
+    @property
+    def aliases(self) -> dict[str, str]:
+        """Local class -> a fuller name of it, "Latin name (common name)", where people gave both.
+
+        Only for the resolving of names: a class that is called by its common name is found by its
+        scientific name too.
+        """
+        return {
+            label: f"{scientific} ({vernacular})"
+            for label, (scientific, vernacular) in self.names.items()
+            if scientific and vernacular and label in self.local_classes
+        }
 
     def __len__(self) -> int:
         return len(self.detections)
@@ -90,7 +105,7 @@ def gather(
     return Gathered(
         detections, np.asarray(values[rows], dtype=np.float32), scores, labels,
         groups_of(catalog.media(), detections, labels, project.config.group_by),
-        local, taxonomy_of(catalog, scores), model, notes,
+        local, taxonomy_of(catalog, scores), model, notes, catalog.label_names(),
     )
 
 

@@ -10,6 +10,9 @@ from ecotone.project.gathering import Gathered
 
 if TYPE_CHECKING:
     from ecotone.fusion.local_model import LocalModel
+    from ecotone.taxonomy.tree import Taxonomy
+
+RANKS = ("kingdom", "phylum", "class", "order", "family", "genus", "species")
 
 
 def save_model(
@@ -19,7 +22,7 @@ def save_model(
     from ecotone.bundle.folder import save_bundle
 
     info = encoder_info(project.catalog, gathered.embedding_model)
-    rows = class_rows(model.classes, project.catalog.label_names())
+    rows = class_rows(model.classes, gathered.names, gathered.taxonomy)
     return save_bundle(project.path / "models" / run, model, info, rows, record)
 
 
@@ -32,11 +35,27 @@ def encoder_info(catalog: Any, name: str) -> dict[str, Any] | None:
 
 
 def class_rows(
-    classes: Iterable[str], names: Mapping[str, tuple[str, str]]
+    classes: Iterable[str], names: Mapping[str, tuple[str, str]], taxonomy: Taxonomy | None
 ) -> list[dict[str, str]]:
-    """One row a local class: its label and its names as people gave them."""
+    """One row a local class: its label, its names, and its ranks where they are known.
+
+    Names are those that people gave, else those that the label itself says.
+    """
+    from ecotone.taxonomy.names import parse_label
+
     rows = []
     for label in classes:
+        parsed = parse_label(label)
         scientific, vernacular = names.get(label, ("", ""))
-        rows.append({"label": label, "scientificName": scientific, "vernacularName": vernacular})
+        scientific = scientific or parsed.scientific
+        vernacular = vernacular or next(iter(parsed.vernacular), "")
+        row = {"label": label, "scientificName": scientific, "vernacularName": vernacular}
+        rows.append({**row, **_ranks(scientific or vernacular, taxonomy)})
     return rows
+
+
+def _ranks(name: str, taxonomy: Taxonomy | None) -> dict[str, str]:
+    """Rank -> taxon of a name; empty ranks when the taxonomy does not know it, or several."""
+    found = taxonomy.find(name) if taxonomy is not None and name else []
+    lineage = taxonomy.lineage(found[0]) if taxonomy is not None and len(found) == 1 else {}
+    return {rank: lineage.get(rank, "") for rank in RANKS}
