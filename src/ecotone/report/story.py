@@ -66,23 +66,23 @@ def _headline(data: ReportData, gains: Sequence[Gain], scores: dict[str, float])
     if gains:
         last, best = gains[-1], max(gains, key=lambda g: g.mean)
         if last.mean < 0.03 and best.mean > 0.05:
-            return (f"With {best.labels} labels it names {svg.percent(best.ours)} of held-out "
+            return (f"With {best.labels} labels ecotone names {svg.percent(best.ours)} of unseen "
                     f"pictures right, where your labels alone reach {svg.percent(best.base)}; with "
                     f"{last.labels} labels {_both(last)}.")
         if abs(last.mean) < 0.005:
-            return (f"With {last.labels} labels it names {svg.percent(last.ours)} of held-out "
+            return (f"With {last.labels} labels ecotone names {svg.percent(last.ours)} of unseen "
                     "pictures right, as many as your labels alone would.")
-        return (f"With {last.labels} labels it names {svg.percent(last.ours)} of held-out pictures "
+        return (f"With {last.labels} labels ecotone names {svg.percent(last.ours)} of unseen pictures "
                 f"right; your labels alone would reach {svg.percent(last.base)}.")
     if scores:
-        return (f"It names {svg.percent(scores['accuracy'])} of your labelled pictures right "
+        return (f"ecotone names {svg.percent(scores['accuracy'])} of your labelled pictures right "
                 "without having seen their labels.")
     if data.run is not None and data.counts is not None:
         return (f"Every one of {data.counts.detections:,} detections has a name now; how often it "
                 "is right cannot be told yet.")
     if data.counts is not None and data.counts.pictures:
-        return (f"{data.counts.pictures:,} pictures are in the project; nothing has been named "
-                "yet.")
+        number = _number(data.counts.pictures, "picture is", "pictures are")
+        return f"{number} in the project; nothing has been named yet."
     return "The project is empty."
 
 
@@ -97,8 +97,8 @@ def _lead(data: ReportData, gains: Sequence[Gain], scores: dict[str, float]) -> 
         last, best = gains[-1], max(gains, key=lambda g: g.mean)
         lead.append(_certainty(last))
         if not last.crossed and best.mean > last.mean + max(0.01, last.deviation):
-            lead.append(f"The gain is largest where labels are fewest: {svg.points(best.mean, 0)} "
-                        f"points with {best.labels} of them.")
+            lead.append(f"It was largest with {best.labels} labels: "
+                        f"{svg.points(best.mean, 0)} points.")
     if scores and data.held_out is not None:
         lead.append(_sureness(data.held_out.truth, data.held_out.proba))
     if data.classes and data.label_counts is not None:
