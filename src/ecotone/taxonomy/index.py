@@ -11,6 +11,7 @@ from ecotone.taxonomy.places import Place, Places
 from ecotone.taxonomy.words import joined, key
 
 FAMILY = 4.0
+SPECIES = 6.0
 ALIKE = 0.88  # likeness from which a word that nothing knows is taken for a misspelt one
 SHORTEST = 6  # letters of the shortest name that is mended so
 
@@ -60,6 +61,10 @@ class LabelIndex:
         if one.at & other.above or other.at & one.above:
             return True
         return any(fineness[n] >= FAMILY for n in one.above & other.above)
+
+    def mere_kind(self, s: int) -> bool:
+        """Whether a label is a kind without a scientific name of its own, as a dog's breed is."""
+        return not any(self.graph.fineness[n] >= SPECIES for n in self.places[s].at)
 
     def guesses(self, name: str, top: int = 3) -> list[str]:
         """Labels spelt most like a name, for a person to look at."""

@@ -22,6 +22,7 @@ ROOT_ALONE, ROOT = 0.90, 0.30  # the label "animal": of a detector, or among fin
 GROUP_FRACTIONS = {"~people": 0.45, "~empty view": 0.30}
 # Proxies: classes of an object-recognition model that are only part of what the special label is.
 PROXY = {"human": 0.35, "vehicle": 0.80, "blank": 0.30}
+WHOLE = {"human", "person", "people", "vehicle", "blank", "empty", "nothing", "unknown", "vide"}
 SPECIES = 6.0
 FAMILY_AND_BELOW = 4.25
 
@@ -122,21 +123,19 @@ def _link(parts: Sequence[ParsedLabel], index: LabelIndex) -> Links:
     if generic:
         exact, head = _unique([*named, *at, *under]), _unique([*named, *at])
     else:
-        exact, head = named or _unique([*at, *under]), ()
+        exact, head = named or _unique([*at, *(s for s in under if index.mere_kind(s))]), ()
     links = Links(exact, head, EXACT, generic, special, homonyms=len(named) > 1)
     return _with_relatives(links, place, index, banned)
 
 
 def _special(special: str, place: Place, index: LabelIndex) -> Links:
     same = tuple(index.special.get(special, ()))
-    proxies = _unique(
-        s for n in place.at for s in (*index.at.get(n, ()), *index.under.get(n, ()))
-    )
-    plain = [s for s in same if index.labels[s].vernacular[:1] != ("background",)]
-    exact = tuple(plain) or same or proxies
-    share = SPECIAL if plain else PROXY.get(special, EXACT)
-    links = Links(exact, (), share, False, special)
-    return _with_relatives(links, place, index, frozenset())
+    members = (s for n in place.at for s in (*index.at.get(n, ()), *index.under.get(n, ())))
+    exact = _unique([*same, *members])
+    whole = any(set(index.labels[s].vernacular) & WHOLE for s in same)
+    links = Links(exact, (), SPECIAL if whole else PROXY.get(special, EXACT), False, special)
+    near = Place(place.at, frozenset(place.above & set(GROUP_FRACTIONS)))
+    return links if whole else _with_relatives(links, near, index, frozenset())
 
 
 def _with_relatives(

@@ -94,9 +94,9 @@ def _speciesnet(text: str, clean: str) -> ParsedLabel:
         special = "human"
     generic = bool(path) and path[-1][0] not in ("species", "subspecies")
     name = _readable(common)
-    words = [w for w in name.split() if w not in RANK_WORDS]
-    latin = {n for _, n in path}
-    names = () if not words or " ".join(words) in latin else tuple(_alternatives(" ".join(words)))
+    bare = " ".join(w for w in name.split() if w not in RANK_WORDS)
+    # "cat family" keeps its last word: it is not the cat. "lynx species" says no more than "lynx".
+    names = () if not bare or bare in {n for _, n in path} else tuple(_alternatives(name))
     return ParsedLabel(text, _capital(scientific), names, tuple(ranks), special, generic)
 
 
@@ -109,7 +109,7 @@ def _free_text(text: str, clean: str) -> ParsedLabel:
         if not key(" ".join(words)) or (len(pieces) > 1 and set(key(piece)) <= SEX_AND_AGE):
             continue
         name = " ".join(words)
-        if not scientific and _is_scientific(words):
+        if not scientific and _is_scientific(words, len(pieces) > 1):
             scientific = _capital(plain(name))
         else:
             vernacular.append(_readable(name))
@@ -167,8 +167,11 @@ def _core(piece: str) -> tuple[list[str], bool]:
     return words, generic
 
 
-def _is_scientific(words: list[str]) -> bool:
-    """Whether the words are a scientific name, by what they are and by how they are written."""
+def _is_scientific(words: list[str], listed: bool) -> bool:
+    """Whether the words are a scientific name, by what they are and by how they are written.
+
+    listed: among other names; there a scientific one begins with a capital.
+    """
     low = [plain(w) for w in words]
     known = vocabulary()
     if len(low) == 1:
@@ -177,8 +180,12 @@ def _is_scientific(words: list[str]) -> bool:
         )
     if len(low) > 4 or not all(LATIN_WORD.match(w) for w in low[:2]):
         return False
+    if low[0] == low[1]:
+        return True
     if low[0] in known.parent and known.fineness[low[0]] == 5.0 and words[1][:1].islower():
-        return key(words[-1]) not in known.last
+        return key(low[0]) not in known.alone or key(low[-1]) not in known.last
+    if listed and not words[0][:1].isupper():
+        return False
     if words[1][:1].isupper() and not words[0][:1].isupper():
         return False
     capitals = [w[:1].isupper() for w in words]

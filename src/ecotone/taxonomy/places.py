@@ -111,7 +111,8 @@ class Places:
                     above |= self.closure(other) if self.fineness[other] < 6.0 else set()
                     if self.fineness[other] <= self.fineness[node]:
                         at.add(other)
-            for noun in self.known.noun(key(name)):
+            nouns = self.known.noun(key(name)) if name == label.vernacular[0] else ()
+            for noun in nouns:
                 if self.fineness[noun] < 6.0 and self._agrees(noun, place.above):
                     above |= self.closure(noun)
         return Place(frozenset(at), frozenset(above))
@@ -134,9 +135,9 @@ class Places:
                                strict=True):
             if len(key(name)) > 1 and found and self.closure(found[0]) & set(NO_ANIMAL):
                 return self._under(found)
-        for found in wholes:
-            if found:
-                return self._at(found)
+        # A first name that nothing knows beside one homonym ("breakwater, ..., mole") says nothing.
+        if wholes and (wholes[0] or 2 * sum(map(bool, wholes)) >= len(wholes)):
+            return self._at(next(found for found in wholes if found))
         for found in nouns:
             if found:
                 return self._under(found)

@@ -16,6 +16,8 @@ FINENESS = {
     "tribe": 4.6, "genus": 5.0, "species": 6.0, "subspecies": 7.0,
 }
 
+Index = dict[tuple[str, ...], list[str]]
+
 
 @dataclass(frozen=True, eq=False)
 class Vocabulary:
@@ -59,9 +61,9 @@ def parse(text: str) -> Vocabulary:
     parent: dict[str, str] = {}
     fineness: dict[str, float] = {}
     alias: dict[str, str] = {}
-    alone: dict[tuple[str, ...], list[str]] = {}
-    first: dict[tuple[str, ...], list[str]] = {}
-    last: dict[tuple[str, ...], list[str]] = {}
+    alone: Index = {}
+    first: Index = {}
+    last: Index = {}
     stack: list[str] = []
     for number, line in enumerate(text.splitlines(), start=1):
         body = line.split("#")[0].rstrip()
@@ -72,35 +74,49 @@ def parse(text: str) -> Vocabulary:
             raise TaxonomyError(f"vocabulary, line {number}: indented by more than one step.")
         stack = stack[:depth]
         above = stack[-1] if stack else ""
-        names, _, nouns = body.strip().partition(":")
-        if names.startswith("&"):
-            for name in names[1:].split():
+        heads, _, nouns = body.strip().partition(":")
+        if heads.startswith("&"):
+            for name in heads[1:].split():
                 parent.setdefault(name, above)
                 fineness.setdefault(name, _fineness(name, above, fineness))
             continue
-        name, *others = [n.strip() for n in names.split("|")]
+        name, *others = [n.strip() for n in heads.split("|")]
         parent[name] = above
         fineness[name] = _fineness(name, above, fineness)
         alias.update(dict.fromkeys(others, name))
         stack.append(name)
-        for noun in filter(None, (n.strip() for n in nouns.split(","))):
-            words = key(noun.lstrip("=*"))
-            if not noun.startswith("*"):
-                _put(first if noun.startswith("=") else alone, words, name)
-            if not noun.startswith("="):
-                _put(last, words, name)
+        names, _, sorts = nouns.partition(";")
+        for noun in _listed(names):
+            _add(noun, name, alone, first, last)
+        for synonyms in _listed(sorts):
+            sort = f"~{synonyms.split('/')[0].strip('=* ')} of {name}"
+            parent[sort], fineness[sort] = name, _fineness("~", name, fineness)
+            for noun in synonyms.split("/"):
+                _add(noun, sort, alone, first, last)
     alone.update(first)
     compact = {joined(words): tuple(nodes) for words, nodes in alone.items()}
     return Vocabulary(parent, fineness, alias, _frozen(alone), _frozen(last), compact)
 
 
-def _put(index: dict[tuple[str, ...], list[str]], words: tuple[str, ...], name: str) -> None:
+def _listed(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def _add(noun: str, name: str, alone: Index, first: Index, last: Index) -> None:
+    words = key(noun.lstrip("=*"))
+    if not noun.startswith("*"):
+        _put(first if noun.startswith("=") else alone, words, name)
+    if not noun.startswith("="):
+        _put(last, words, name)
+
+
+def _put(index: Index, words: tuple[str, ...], name: str) -> None:
     nodes = index.setdefault(words, [])
     if name not in nodes:
         nodes.append(name)
 
 
-def _frozen(index: dict[tuple[str, ...], list[str]]) -> dict[tuple[str, ...], tuple[str, ...]]:
+def _frozen(index: Index) -> dict[tuple[str, ...], tuple[str, ...]]:
     return {words: tuple(nodes) for words, nodes in index.items()}
 
 
