@@ -125,8 +125,8 @@ def test_boxes_of_a_detector_are_rows(pictures, model_folder, network, tmp_path)
     boxes = [[0.1, 0.2, 0.3, 0.4], [0.5, 0.5, 0.4, 0.4]]
     file = detector_file(tmp_path / "md.json", [
         {"file": one, "detections": [
-            {"category": "1", "conf": 0.9, "bbox": boxes[0]},
             {"category": "1", "conf": 0.5, "bbox": boxes[1]},
+            {"category": "1", "conf": 0.9, "bbox": boxes[0]},
             {"category": "1", "conf": 0.1, "bbox": [0, 0, 0.1, 0.1]},
         ]},
         {"file": two, "detections": [{"category": "2", "conf": 0.8, "bbox": boxes[0]}]},

@@ -51,15 +51,20 @@ def with_boxes(
 
 
 def _boxed(picture: Picture, boxes: Sequence[FoundBox], threshold: float) -> Picture:
-    kept = [box for box in boxes if box.confidence >= threshold]
+    """Boxes from the threshold on, best first, numbered from 1; one of the whole picture is 0."""
+    ranked = sorted(boxes, key=lambda box: -box.confidence)
+    kept = [box for box in ranked if box.confidence >= threshold]
     if not kept:
         empty = 1 - max((box.confidence for box in boxes), default=0.0)
-        return replace(
-            picture, boxes=WHOLE, category=("blank",), confidence=np.float32([empty])
-        )
+        return replace(picture, category=("blank",), confidence=np.float32([empty]))
+    whole = [box for box in kept if np.array_equal(box.bbox, WHOLE[0])][:1]
+    kept = [box for box in kept if not np.array_equal(box.bbox, WHOLE[0])]
+    numbers = (*range(1, len(kept) + 1), *(0 for _ in whole))
+    kept += whole
     return replace(
         picture,
         boxes=np.array([box.bbox for box in kept], dtype=np.float32),
+        numbers=numbers,
         category=tuple(box.category for box in kept),
         confidence=np.array([box.confidence for box in kept], dtype=np.float32),
     )

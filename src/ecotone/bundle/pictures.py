@@ -19,20 +19,27 @@ class Picture:
     """A picture and its n boxes; without a detector the whole picture is the one box.
 
     file_path: posix, relative to the folder that was searched. boxes: (n, 4) float32, x y width
-    height in 0..1. category: n of `types.CATEGORIES`. confidence: (n,) float32.
+    height in 0..1. numbers: n, the last part of their ids, 0 for the whole picture. category: n of
+    `types.CATEGORIES`. confidence: (n,) float32.
     """
 
     file_path: str
     path: Path
     deployment: str
     boxes: np.ndarray
+    numbers: tuple[int, ...]
     category: tuple[str, ...]
     confidence: np.ndarray
 
     @property
     def media_id(self) -> str:
-        """The id that the picture has in a project too."""
+        """The id that the picture gets in a project too."""
         return media_id(self.file_path)
+
+    @property
+    def detection_ids(self) -> list[str]:
+        """The ids of the n boxes, as a project numbers them."""
+        return [f"{self.media_id}:{number}" for number in self.numbers]
 
     def to_classify(self, special: Collection[str]) -> np.ndarray:
         """Which boxes get a local class (n,) bool: animals, and what else the model knows.
@@ -62,4 +69,5 @@ def find_pictures(given: str | Path | Sequence[str | Path]) -> tuple[list[Pictur
 
 def _whole(file_path: str, path: Path, root: str) -> Picture:
     deployment = deployment_of(file_path, root)[0]
-    return Picture(file_path, path, deployment, WHOLE, ("animal",), np.ones(1, dtype=np.float32))
+    sure = np.ones(1, dtype=np.float32)
+    return Picture(file_path, path, deployment, WHOLE, (0,), ("animal",), sure)

@@ -191,7 +191,7 @@ class Prediction:
             "filePath": _texts(i.file_path for i in items for _ in i.boxes),
             "mediaID": _texts(i.media_id for i in items for _ in i.boxes),
             "deploymentID": _texts(i.deployment for i in items for _ in i.boxes),
-            "detectionID": _texts(f"{i.media_id}:{b}" for i in items for b in range(len(i.boxes))),
+            "detectionID": _texts(d for i in items for d in i.detection_ids),
             "category": _texts(c for i in items for c in i.category),
             "detectionConfidence": sure,
             **{name: boxes[:, i] for i, name in enumerate(BOX)},
