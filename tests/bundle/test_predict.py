@@ -190,7 +190,7 @@ def test_pictures_that_only_one_side_has_are_told(pictures, model_folder, tmp_pa
     result = predict_to_file(pictures, model_folder, tmp_path / "out.csv", file)
     assert result.rows == 24
     notes = "\n".join(result.notes)
-    assert "1 rows name no picture given here: other/x.jpg" in notes
+    assert "1 of its pictures are not among those given: other/x.jpg" in notes
     assert "nothing on 23 pictures" in notes
     with pytest.raises(InputError, match="none of its 1 pictures is among the 24 given"):
         predict_folder(pictures, model_folder, detector_file(tmp_path / "x.json", [other]))

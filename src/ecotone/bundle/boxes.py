@@ -13,6 +13,7 @@ from ecotone.errors import InputError
 from ecotone.ingest.matching import MediaIndex
 from ecotone.ingest.results import FoundBox
 from ecotone.ingest.results_file import read_results
+from ecotone.ingest.text import some
 
 THRESHOLD = 0.2  # where neither the user nor the file says one
 
@@ -43,11 +44,15 @@ def with_boxes(
     for image, row in zip(results.images, matches.rows, strict=True):
         if row >= 0 and image.boxes is not None:
             found[row] = _boxed(pictures[row], image.boxes, threshold)
-    told = [*results.problems, *matches.problems(file.name)]
+    told = list(results.problems)
+    for texts, what in ((matches.missing, "are not among those given"),
+                        (matches.ambiguous, "fit several of those given")):  # fmt: skip
+        if texts:
+            told.append(f"{file.name}: {len(texts):,} of its pictures {what}: {some(texts)}")
     unseen = sum(p is q for p, q in zip(pictures, found, strict=True))
     if unseen:
         told.append(f"{file.name}: nothing on {unseen:,} pictures, they are taken as a whole.")
-    return found, [line.replace("of the project", "given here") for line in told]
+    return found, told
 
 
 def _boxed(picture: Picture, boxes: Sequence[FoundBox], threshold: float) -> Picture:
