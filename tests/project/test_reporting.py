@@ -11,7 +11,7 @@ import pytest
 
 from ecotone.errors import ProjectError
 from ecotone.project import Project
-from ecotone.project.galleries import choose_rows, read_shown
+from ecotone.project.galleries import choose_rows, fair, read_shown
 from ecotone.project.records import LATEST, write_json
 from ecotone.project.reporting import build_report, collect
 from ecotone.store.tables import Box, NewLabel, NewMedium
@@ -125,12 +125,17 @@ def test_after_the_fusion_everything_is_collected(project):
     assert str(project.path) not in page
 
 
-def test_no_picture_is_in_two_galleries_and_labelled_ones_only_where_disputed(project):
+def test_no_picture_is_in_two_galleries_and_labelled_ones_only_where_needed(project, monkeypatch):
     fuse(project)
     shown = galleries(project)
     rows = choose_rows(project, shown)
     every = [r for part in rows.values() for r in part]
     assert len(every) == len(set(every))
+    labelled = [r for r in every if shown.posteriors.id[r] in shown.labels]
+    np.testing.assert_allclose(fair(shown)[labelled], np.tile([0.1, 0.7, 0.1, 0.1],
+                                                              (len(labelled), 1)))
+    monkeypatch.setattr("ecotone.project.galleries.ENOUGH", 5)
+    rows = choose_rows(project, shown)
     free = [r for key, part in rows.items() if key != "disputed" for r in part]
     assert not set(shown.posteriors.id[free]) & set(shown.labels)
 

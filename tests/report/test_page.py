@@ -109,7 +109,8 @@ def test_names_are_text_never_markup(whole):
      ["how often it is right cannot be told yet", "No global model took part",
       "2 classes have not a single label"]),
     (ReportData("t", counts=Counts(1, 1, 1), classes=("a",), run=Run("r"), label_counts=[1],
-                held_out=HeldOut([0], [[1.0]])), ["ecotone names 100 % of your labelled pictures"]),
+                held_out=HeldOut([0], [[1.0]])),
+     ["Of your labelled pictures ecotone names 100 % right"]),
 ])
 def test_what_is_missing_is_said_with_what_to_do(data, said):
     text = words(render(data))
@@ -127,7 +128,7 @@ def test_every_part_may_be_missing(whole, part):
 
 
 def test_the_headline_tells_the_gain(whole):
-    h1 = re.search("<h1>(.*?)</h1>", render(whole)).group(1)
+    h1 = re.search("<h1>(.*?)</h1>", render(whole)).group(1).replace("\u00a0", " ")
     assert re.search(r"With 10 labels ecotone names \d+ %", h1) and "your labels alone" in h1
     steps = words(render(whole))
     assert "Label more of hare and blank" in steps.replace("blank and hare", "hare and blank")

@@ -19,6 +19,7 @@ from ecotone.types import Detections, GlobalScores, Posteriors
 
 Progress = Callable[[int, "int | None", str], None]
 SHOWN, DISPUTED = 12, 8  # pictures a gallery
+ENOUGH = 4 * SHOWN  # unlabelled detections, with fewer also labelled ones are shown
 CHUNK = 65536
 CLAIM = 0.05  # weight by names from which a global name stands for a local class
 HUMAN = 0.1  # probability of a person from which a picture is not shown sharp
@@ -91,7 +92,7 @@ def make_galleries(
     for key, rows in chosen.items():
         pictures = []
         for row in rows:
-            pictures.append(_picture(shown, row, media, key == "disputed"))
+            pictures.append(_picture(shown, row, media))
             done += 1
             if progress is not None:
                 progress(done, total, "pictures for the report")
@@ -103,21 +104,32 @@ def choose_rows(project: Any, shown: Shown) -> dict[str, list[int]]:
     """Rows of each gallery; none is in two of them."""
     if not len(shown.posteriors):
         return {}
-    proba = shown.posteriors.values
     ids = shown.posteriors.id
+    proba = fair(shown)
     units = _units(shown)
     free = np.array([name not in shown.labels for name in ids], dtype=bool)
+    if free.sum() < ENOUGH:
+        free |= np.array([name in shown.out_of_fold for name in ids], dtype=bool)
     rows: dict[str, list[int]] = {}
     place = {name: row for row, name in enumerate(ids)}
     rows["disputed"] = _disputed(shown, place)
     free[rows["disputed"]] = False
-    change = _change(project, shown)
+    change = _change(project, shown, proba)
     rows["changed"] = choose.most_changed(proba, change, free, units, SHOWN)
     free[rows["changed"]] = False
     rows["uncertain"] = choose.least_certain(proba, free, units, SHOWN)
     free[rows["uncertain"]] = False
     rows["confident"] = choose.surest(proba, free, units, SHOWN)
     return {key: rows[key] for key in TEXTS}
+
+
+def fair(shown: Shown) -> np.ndarray:
+    """Probabilities (N, K), those of labelled rows from models that had not seen the label."""
+    proba = shown.posteriors.values.copy()
+    for row, name in enumerate(shown.posteriors.id):
+        if name in shown.out_of_fold:
+            proba[row] = shown.out_of_fold[name]
+    return proba
 
 
 def _units(shown: Shown) -> np.ndarray:
@@ -137,8 +149,8 @@ def _disputed(shown: Shown, place: Mapping[str, int]) -> list[int]:
     return [place[held[m]] for m in choose.disputed(proba, truth, DISPUTED)]
 
 
-def _change(project: Any, shown: Shown) -> np.ndarray:
-    """How far the posteriors are from what the global models say by names alone, (N,)."""
+def _change(project: Any, shown: Shown, proba: np.ndarray) -> np.ndarray:
+    """How far the probabilities (N, K) are from what the global models say by names alone, (N,)."""
     from ecotone.taxonomy.relations import relate
 
     change = np.zeros(len(shown.posteriors))
@@ -161,15 +173,13 @@ def _change(project: Any, shown: Shown) -> np.ndarray:
             surer = top > certainty
             before[surer] = (part @ shares[name].T)[surer]
             certainty[surer] = top[surer]
-        change[rows] = choose.change_of(shown.posteriors.values[rows], before, certainty)
+        change[rows] = choose.change_of(proba[rows], before, certainty)
     return change
 
 
-def _picture(shown: Shown, row: int, media: Mapping[str, int], held_out: bool) -> Picture:
+def _picture(shown: Shown, row: int, media: Mapping[str, int]) -> Picture:
     name = shown.posteriors.id[row]
-    values = shown.posteriors.values[row]
-    if held_out and name in shown.out_of_fold:
-        values = shown.out_of_fold[name]
+    values = shown.out_of_fold.get(name, shown.posteriors.values[row])
     order = np.argsort(-values, kind="stable")
     classes = shown.posteriors.classes
     label, score = _global_label(shown, row)

@@ -86,6 +86,7 @@ def _environment() -> Any:
     environment.filters.update(
         percent=svg.percent, short=short_name, kind=kind_words, figure=Markup,
         jpeg=lambda data: "data:image/jpeg;base64," + base64.b64encode(data).decode("ascii"),
+        unbroken=lambda text: text.replace(" %", "\u00a0%"),
         points=svg.points, frame=_frame, fills=_fills, thousands=lambda value: f"{value:,.0f}",
     )
     environment.globals.update(

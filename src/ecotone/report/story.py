@@ -72,10 +72,10 @@ def _headline(data: ReportData, gains: Sequence[Gain], scores: dict[str, float])
         if abs(last.mean) < 0.005:
             return (f"With {last.labels} labels ecotone names {svg.percent(last.ours)} of unseen "
                     "pictures right, as many as your labels alone would.")
-        return (f"With {last.labels} labels ecotone names {svg.percent(last.ours)} of unseen pictures "
-                f"right; your labels alone would reach {svg.percent(last.base)}.")
+        return (f"With {last.labels} labels ecotone names {svg.percent(last.ours)} of unseen "
+                f"pictures right; your labels alone would reach {svg.percent(last.base)}.")
     if scores:
-        return (f"ecotone names {svg.percent(scores['accuracy'])} of your labelled pictures right "
+        return (f"Of your labelled pictures ecotone names {svg.percent(scores['accuracy'])} right "
                 "without having seen their labels.")
     if data.run is not None and data.counts is not None:
         return (f"Every one of {data.counts.detections:,} detections has a name now; how often it "
