@@ -142,9 +142,14 @@ def test_no_picture_is_in_two_galleries_and_labelled_ones_only_where_needed(proj
 
 def test_people_are_hidden_also_beside_an_animal(project):
     fuse(project)
-    hidden = {p.file: p.hidden for g in collect(project).galleries for p in g.pictures}
+    every = [p for g in collect(project).galleries for p in g.pictures]
     first = project.catalog.media().file_path[0]
-    assert hidden[first] and not all(hidden.values())
+    beside = [p for p in every if p.file == first]
+    assert beside and all(p.hidden for p in beside)
+    assert all(p.hidden for p in every if p.prediction == "human" and not p.label)
+    assert any(p.hidden for p in every) and not all(p.hidden for p in every)
+    # A person said that it is an animal: that it was taken for a person does not hide it.
+    assert not any(p.hidden for p in every if p.label and p.file != first)
     (project.path / "ecotone.toml").write_text("blur_people = false\n", encoding="utf-8")
     with Project(project.path) as again:
         assert not any(p.hidden for g in collect(again).galleries for p in g.pictures)

@@ -219,11 +219,15 @@ def _may_be_a_person(shown: Shown, row: int, values: np.ndarray) -> bool:
     def human(name: str) -> bool:
         return bool(name) and parse_label(name).special == "human"
 
+    if shown.detections.category[row] == "human":
+        return True
+    known = shown.labels.get(shown.posteriors.id[row], "")
+    if known:
+        return human(known)
     likely = [c for c, p in zip(shown.posteriors.classes, values, strict=True) if p >= HUMAN]
     label, score = _global_label(shown, row)
-    likely.append(shown.labels.get(shown.posteriors.id[row], ""))
     likely.append(label if (score or 0.0) >= HUMAN else "")
-    return shown.detections.category[row] == "human" or any(human(name) for name in likely)
+    return any(human(name) for name in likely)
 
 
 def _global_label(shown: Shown, row: int) -> tuple[str, float | None]:

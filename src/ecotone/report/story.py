@@ -191,9 +191,10 @@ def _steps(data: ReportData, rows: Sequence[ClassRow], mixups: Sequence[Mixup]) 
                           "ecotone classify --model model.onnx --classes labels.txt"))
     if not data.evaluation and data.counts.labelled >= 10:
         steps.append(Step("Measure the gain on your own labels.", "ecotone evaluate"))
-    if data.failures:
+    broken = len({f.file for f in data.failures})
+    if broken:
         steps.append(Step(
-            f"{_number(len(data.failures), 'picture', 'pictures')} could not be read (listed "
+            f"{_number(broken, 'picture', 'pictures')} could not be read (listed "
             "below). Copy what is damaged anew from the card, if you can, and add the folder "
             "again.", "ecotone add images PHOTOS"))
     steps.append(Step("Use the local model on new pictures, without this project.",
