@@ -16,6 +16,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import unquote
 
+from ecotone.ingest.text import some
+
 _DRIVE = re.compile(r"[A-Za-z]:/|/")
 
 
@@ -27,20 +29,25 @@ class Matches:
     missing: list[str] = field(default_factory=list)
     ambiguous: list[str] = field(default_factory=list)
 
-    def problems(self, where: str) -> list[str]:
-        """What to tell the user: first the names, then the count."""
+    def problems(self, where: str, rows: str = "rows") -> list[str]:
+        """What to tell the user: how many `rows` of the file `where`, and the first names."""
         out = []
         if self.missing:
-            out.append(_listed(where, self.missing, "name no picture of the project"))
+            advice = "" if any(r >= 0 for r in self.rows) else (
+                "; add their folder first (ecotone add images), or mend the paths"
+            )
+            shown = some(list(dict.fromkeys(self.missing)))
+            out.append(
+                f"{where}: {len(self.missing):,} of {len(self.rows):,} {rows} name no picture of "
+                f"the project: {shown}{advice}"
+            )
         if self.ambiguous:
-            out.append(_listed(where, self.ambiguous, "fit several pictures; write more folders"))
+            shown = some(list(dict.fromkeys(self.ambiguous)))
+            out.append(
+                f"{where}: {len(self.ambiguous):,} of {len(self.rows):,} {rows} fit several "
+                f"pictures: {shown}; write more of their folders"
+            )
         return out
-
-
-def _listed(where: str, texts: Sequence[str], what: str) -> str:
-    distinct = list(dict.fromkeys(texts))
-    shown = ", ".join(distinct[:3]) + (", ..." if len(distinct) > 3 else "")
-    return f"{where}: {len(texts):,} rows {what}: {shown}"
 
 
 def normal(text: str) -> str:

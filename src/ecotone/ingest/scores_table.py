@@ -33,7 +33,9 @@ NO_CLASS = frozenset(
      "conf", "maxdetectionconf", "detectionconf", "humancount", "timestamp", "datetime", "date",
      "deploymentid", "deployment", "location", "site", "station", "camera", "category",
      "extension", "createdate", "filemodifydate", "split", "fold", "modelversion", "runid",
-     "entropy", "uncertainty", *SCORE, *(name for box in BOXES for name in box)}
+     "entropy", "uncertainty", "detectioncategory", "detectionconfidence", "detectionscore",
+     "bboxconf", "bboxconfidence", "framerate", "filesize", "seed", "area", *SCORE,
+     *(name for box in BOXES for name in box)}
 )
 SMALL = 1e-5  # probabilities below are not kept
 CHUNK = 2048

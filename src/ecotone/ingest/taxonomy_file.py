@@ -10,7 +10,6 @@ from ecotone.ingest.tables import Table, read_table
 from ecotone.ingest.text import read_text, some
 
 RANKS = ("kingdom", "phylum", "class", "order", "family", "genus", "species", "subspecies")
-_OTHER_NAMES = {"tribe", "subfamily", "suborder", "superfamily"}
 
 
 def read_taxonomy(path: Path) -> list[dict[str, str]]:
@@ -60,6 +59,12 @@ def _csv(table: Table) -> list[dict[str, str]]:
     rows = []
     for position in range(len(table.rows)):
         names = {rank: cells[position] for rank, cells in columns.items()}
+        several = next((n for n in (*names.values(), scientific[position]) if ";" in n), "")
+        if several:
+            raise FormatError(
+                f"{table.path}, row {table.lines[position]}: {several!r} is several names in one "
+                "cell; expected one name, with the ranks in columns of their own."
+            )
         row = _row(names, scientific[position], common[position])
         if row["scientificName"] or row["vernacularName"]:
             rows.append(row)

@@ -108,7 +108,7 @@ class _Register:
 
     def is_known(self, file: str) -> bool:
         """Whether the catalogue has this file as it is now, and could read it."""
-        before = self.by_path.get(str(self.root / file))
+        before = self.by_path.get(absolute(str(self.root), file))
         if before is None or before.failed:
             return False
         try:
@@ -123,7 +123,7 @@ class _Register:
         """The media to be added, and those to be renewed."""
         new, changed = [], []
         for file, picture in zip(files, pictures, strict=True):
-            before = self.by_path.get(str(self.root / file)) or self._moved(file, picture)
+            before = self.by_path.get(absolute(str(self.root), file)) or self._moved(file, picture)
             if picture.failure:
                 self.failed.append(f"{file} ({picture.failure})")
             if before is None:
@@ -131,7 +131,7 @@ class _Register:
                 self.added += 1
                 continue
             # A root inside another root adds the same files: the first one keeps them.
-            inside = absolute(before.root, before.file_path) == str(self.root / file)
+            inside = absolute(before.root, before.file_path) == absolute(str(self.root), file)
             place = (before.root, before.file_path) if inside else (str(self.root), file)
             medium = self._medium(before.id, *place, picture)
             if before.failed and picture.failure or self._unchanged(before, medium):
@@ -377,7 +377,9 @@ def add_taxonomy(project: Any, file: Path) -> AddReport:
     return AddReport(added, updated, skipped)
 
 
-def _taxon_key(row: Mapping[str, str]) -> tuple[str, str]:
+def _taxon_key(row: Mapping[str, str]) -> tuple[str, ...]:
+    if row.get("taxonID"):
+        return (row["taxonID"],)
     return row["scientificName"].casefold(), row["vernacularName"].casefold()
 
 

@@ -71,7 +71,7 @@ def _placed_images(
     matches = index.find([i.file for i in results.images], results.path.parent)
     pairs = zip(matches.rows, results.images, strict=True)
     placed = {media.id[row]: image for row, image in pairs if row >= 0}
-    return placed, matches.problems(results.path.name)
+    return placed, matches.problems(results.path.name, "entries")
 
 
 def _store_boxes(
@@ -83,9 +83,8 @@ def _store_boxes(
         m: boxes_of(image, threshold) for m, image in images.items() if image.boxes is not None
     }
     before = _in_use(catalog)
-    had_detector = {
-        m for m, d in zip(*(lambda t: (t.id, t.detector))(catalog.media()), strict=True) if d
-    }
+    media = catalog.media()
+    had_detector = {m for m, d in zip(media.id, media.detector, strict=True) if d}
     names = list(wanted)
     for start in range(0, len(names), CHUNK):
         part = {m: wanted[m] for m in names[start : start + CHUNK]}

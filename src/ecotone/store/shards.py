@@ -13,6 +13,7 @@ import json
 import os
 import re
 import sqlite3
+import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -205,9 +206,9 @@ def load_shard(folder: Path, vector_set: VectorSet, file: str, *names: str) -> l
     """
     path = set_folder(folder, vector_set.kind, vector_set.name) / file
     try:
-        with np.load(path, allow_pickle=False) as data:
+        with path.open("rb") as handle, np.load(handle, allow_pickle=False) as data:
             return [data[name] for name in names]
-    except (OSError, ValueError, KeyError, EOFError) as error:
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise ProjectError(
             f"{path}: missing or damaged ({error}); restore it from a copy, or make the "
             f"{vector_set.kind} of {vector_set.name!r} again under another name."

@@ -5,8 +5,8 @@ M media, N detections, L labels. Texts are object arrays of str, "" where nothin
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
@@ -169,4 +169,4 @@ def columns(rows: list[tuple], count: int) -> list[np.ndarray]:
 
 def absolute(root: str, file_path: str) -> str:
     """The absolute path of a medium."""
-    return str(Path(root, file_path))
+    return os.path.join(root, file_path if os.sep == "/" else file_path.replace("/", os.sep))
