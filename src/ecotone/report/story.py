@@ -234,7 +234,7 @@ def _number(n: int, one: str, many: str) -> str:
 
 
 def _listed(names: Sequence[str]) -> str:
-    shown = list(names[:MANY])
+    shown = list(names) if len(names) <= MANY + 1 else list(names[:MANY])
     more = len(names) - len(shown)
     if more:
         return ", ".join(shown) + f" and {more} others"
