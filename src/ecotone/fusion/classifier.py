@@ -22,6 +22,7 @@ from ecotone.fusion.mapping import Mapping
 from ecotone.fusion.pipeline import Pool, Rows, fit_pools
 from ecotone.fusion.sampling import choose_rows
 from ecotone.fusion.selection import Selection
+from ecotone.fusion.threads import one_blas_thread
 
 if TYPE_CHECKING:
     from ecotone.taxonomy.tree import Taxonomy
@@ -78,6 +79,7 @@ class FusionClassifier:
         self.label_trust = label_trust
         self.aliases = aliases
 
+    @one_blas_thread
     def fit(
         self,
         embeddings: np.ndarray,
@@ -152,6 +154,7 @@ class FusionClassifier:
             temperature=pool.temperature,
         )
 
+    @one_blas_thread
     def predict_proba(self, embeddings: np.ndarray, scores: object = None) -> np.ndarray:
         """Fused local posteriors (M, K) float32, columns as `classes_`; rows sum to 1.
 

@@ -21,6 +21,7 @@ from ecotone.fusion.selection import (
     pool_weights,
     selection_table,
 )
+from ecotone.fusion.threads import side_by_side
 from ecotone.types import GlobalScores
 
 FOLDS = 3
@@ -95,10 +96,18 @@ def clamped(target: np.ndarray, k: int, trust: float) -> np.ndarray:
     return out
 
 
-def _train(
-    rows: Rows, evidence: EvidenceModel, use: np.ndarray, trust: float
-) -> tuple[EvidenceModel, list[Candidate], np.ndarray, np.ndarray]:
-    """Maps and candidates from the rows in `use`; and the evidence of all rows under these maps."""
+@dataclass(frozen=True, eq=False)
+class _Trained:
+    """Maps and candidates fitted on some rows; evidence and rival (n, K) of all rows by them."""
+
+    model: EvidenceModel
+    candidates: list[Candidate]
+    evidence: np.ndarray
+    rival: np.ndarray
+
+
+def _train(rows: Rows, evidence: EvidenceModel, use: np.ndarray, trust: float) -> _Trained:
+    """Maps and candidates from the rows in `use` (n,) bool."""
     labelled = np.flatnonzero(use & (rows.target >= 0))
     targets = clamped(rows.target[labelled], len(evidence.classes), trust)
     fitted = evidence.fit(rows.scores, labelled, targets)
@@ -113,7 +122,8 @@ def _train(
         weight=rows.weight,
         log_prior=np.log(fitted.class_prior).astype(np.float32),
     )
-    return fitted, fit_candidates(data, informed=bool(rows.scores)), total, rival
+    candidates = fit_candidates(data, informed=bool(rows.scores))
+    return _Trained(fitted, candidates, total, rival)
 
 
 @dataclass(eq=False)
@@ -122,38 +132,32 @@ class _HeldOut:
 
     log_proba: np.ndarray
     agreement: np.ndarray
-    complete: bool
 
 
-def _cross_fit(
-    rows: Rows,
-    evidence: EvidenceModel,
-    fold: np.ndarray,
-    n_folds: int,
-    names: list[str],
-    trust: float,
-) -> _HeldOut:
-    """Refit everything without each fold; fold: (n,) fold of every row, labelled or not."""
+def _cross_fit(rows: Rows, fold: np.ndarray, names: list[str], parts: list[_Trained]) -> _HeldOut:
+    """What the candidates of each fold's fit say of the rows they did not see.
+
+    fold: (n,) fold of every row, labelled or not; parts: one fit a fold.
+    """
     labelled = np.flatnonzero(rows.target >= 0)
     place = {name: i for i, name in enumerate(names)}
-    k = len(evidence.classes)
-    out = _HeldOut(np.zeros((len(names), len(labelled), k)), np.zeros(len(names)), n_folds > 1)
-    for f in range(n_folds):
-        use = fold != f
-        fitted, candidates, total, rival = _train(rows, evidence, use, trust)
-        held, fresh = fold[labelled] == f, np.flatnonzero(~use & (rows.target < 0))
-        log_prior = np.log(fitted.class_prior)
-        floor = agreement(np.tile(log_prior, (len(fresh), 1)), total[fresh])
-        for c in candidates:
-            at = labelled[held]
+    k = parts[0].evidence.shape[1]
+    out = _HeldOut(np.zeros((len(names), len(labelled), k)), np.zeros(len(names)))
+    for f, part in enumerate(parts):
+        at = labelled[fold[labelled] == f]
+        held, fresh = fold[labelled] == f, np.flatnonzero((fold == f) & (rows.target < 0))
+        log_prior = np.log(part.model.class_prior)
+        floor = agreement(np.tile(log_prior, (len(fresh), 1)), part.evidence[fresh])
+        for c in part.candidates:
             out.log_proba[place[c.name], held] = c.log_proba(
-                rows.features[at], total[at], rival[at]
+                rows.features[at], part.evidence[at], part.rival[at]
             )
             # A fused candidate is judged by its student: the evidence cannot vouch for itself.
             alone = Candidate(c.name, c.head, 0.0).log_proba(
-                rows.features[fresh], total[fresh], rival[fresh]
+                rows.features[fresh], part.evidence[fresh], part.rival[fresh]
             )
-            out.agreement[place[c.name]] += (agreement(alone, total[fresh]) - floor) / n_folds
+            gain = agreement(alone, part.evidence[fresh]) - floor
+            out.agreement[place[c.name]] += gain / len(parts)
     return out
 
 
@@ -188,9 +192,11 @@ def fit_pools(rows: Rows, evidence: EvidenceModel, trust: float) -> Fitted:
     fold, n_folds = _all_folds(rows)
     evidence = _reweigh(rows, evidence, fold, trust)
     every = np.ones(len(rows.features), dtype=bool)
-    final, candidates, _, _ = _train(rows, evidence, every, trust)
+    uses = [every, *(fold != f for f in range(n_folds))]
+    whole, *parts = side_by_side(lambda use: _train(rows, evidence, use, trust), uses)
+    final, candidates = whole.model, whole.candidates
     names = [c.name for c in candidates]
-    held = _cross_fit(rows, evidence, fold, n_folds, names, trust)
+    held = _cross_fit(rows, fold, names, parts)
 
     labelled = np.flatnonzero(rows.target >= 0)
     target = rows.target[labelled]
