@@ -13,7 +13,8 @@ def add(catalog, *labels, **where):
 
 @pytest.mark.parametrize("statement", [
     "UPDATE label SET label = 'x'", "DELETE FROM label", "DELETE FROM label WHERE n = 1",
-    "INSERT OR REPLACE INTO label (n, batch, media_id, label, created) VALUES (1, 1, 'm0', 'x', '')",
+    "INSERT OR REPLACE INTO label (n, batch, media_id, label, created) "
+    "VALUES (1, 1, 'm0', 'x', '')",
     "REPLACE INTO label (n, batch, media_id, label, created) VALUES (1, 1, 'm0', 'x', '')",
     "INSERT INTO label (n, batch, media_id, label, created) VALUES (1, 1, 'm0', 'x', '') "
     "ON CONFLICT (n) DO UPDATE SET label = 'x'",

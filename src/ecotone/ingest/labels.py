@@ -33,6 +33,7 @@ LOCATION = (
     "station", "stationid", "placename", "camera", "cameraid",
 )
 TIME = ("timestamp", "datetime", "dateandtime", "eventstart", "date")
+SCORE = ("conf", "confidence", "score", "probability", "maxdetectionconf")
 MACHINE = ("prediction", "predicted", "top1", "predictionbase")
 KINDS = {"human": "human", "vehicle": "vehicle", "blank": "blank"}
 
@@ -96,7 +97,11 @@ def _columns(table: Table) -> dict[str, list[str]]:
             "expected filePath, filename, mediaID or observationID."
         )
     ranks = find(("genus",)) is not None
-    names = [n for n in LABEL if not (ranks and n in ("class", "species"))]
+    # In a model's output these columns hold what the model said, or its numbers of classes.
+    vague = {"class", "species"} if ranks else set()
+    if find(SCORE) is not None:
+        vague |= {"category", "class", "species", "categoryname", "classname", "name", "y", "tag"}
+    names = [n for n in LABEL if n not in vague]
     label, scientific, vernacular = find(names), find(SCIENTIFIC), find(VERNACULAR)
     kind = find(("observationtype",))
     if label is None and scientific is None and vernacular is None and kind is None and not ranks:
@@ -219,7 +224,8 @@ def class_names(
     calls by another of its names keeps that class, and spellings that differ in case are one.
     known: class -> (scientific name, vernacular name).
     """
-    spelling = {key(name): name for name in known}
+    spelling = {_same(name): name for name in known}
+    known_names = frozenset(spelling)
     by_science = _classes_by_science(known)
     fresh: dict[str, set[str]] = {}
     for row in rows:
@@ -232,7 +238,9 @@ def class_names(
         if not name:
             here = by_science.get(science) or fresh.get(science) or set()
             name = next(iter(here)) if len({key(h) for h in here}) == 1 else row.scientific_name
-        elif not row.label and science in spelling and len(fresh.get(science, ())) == 1:
+        elif not row.label and _same(name) not in known_names and science in known_names and (
+            len(fresh.get(science, ())) == 1
+        ):
             name = row.scientific_name  # so far the project knows it by this name alone
         out.append(spelling.setdefault(_same(name), clean(name)))
     return out

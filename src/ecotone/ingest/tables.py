@@ -62,7 +62,7 @@ class RowStream:
 
     def __init__(self, path: Path) -> None:
         text = read_text(path)
-        first = text.split("\n", 1)[0].strip()
+        first = text.split("\n", 1)[0].strip(" \r\ufeff")
         given = re.fullmatch(r'"?sep=(.)"?', first, re.IGNORECASE)  # Excel's own hint
         if given:
             text = text.split("\n", 1)[1] if "\n" in text else ""

@@ -20,9 +20,7 @@ def read_taxonomy(path: Path) -> list[dict[str, str]]:
     """
     lines = [line.strip() for line in read_text(path).splitlines()]
     filled = [(n, line) for n, line in enumerate(lines, start=1) if line]
-    if filled and all(line.count(";") == 6 for _, line in filled[:5]) and not _is_header(
-        filled[0][1]
-    ):
+    if filled and filled[0][1].count(";") == 6 and not _is_header(filled[0][1]):
         return _speciesnet(path, filled)
     return _csv(read_table(path))
 
