@@ -119,7 +119,7 @@ def test_status_leads_on(small_project):
     assert small_project.status().next == "ecotone fuse"
     result = small_project.fuse()
     status = small_project.status()
-    assert status.fused == result.run and status.next == "ecotone report"
+    assert status.fused == result.run and status.next == "ecotone evaluate"
     assert status.scores == {"world": 90} and status.embeddings == {"enc": 90}
     small_project.catalog.add_labels([NewLabel("m20", "wild boar")])
     assert small_project.status().next == "ecotone fuse"

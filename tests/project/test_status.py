@@ -10,8 +10,10 @@ def counts(media=0, detections=None, labels=0):
             "labels": labels, "deployments": 1}
 
 
-def step(c, scores=None, embeddings=None, classes=False, latest=None, reported=False):
-    return next_step(c, scores or {}, embeddings or {}, classes, latest or {}, reported)[0]
+def step(c, scores=None, embeddings=None, classes=False, latest=None, evaluated=False,
+         reported=False):
+    return next_step(
+        c, scores or {}, embeddings or {}, classes, latest or {}, evaluated, reported)[0]
 
 
 @pytest.mark.parametrize(("given", "expected"), [
@@ -30,16 +32,21 @@ def test_after_a_fusion_comes_the_report_then_the_export():
     c, m = counts(9, labels=3), {"m": 9}
     latest = {"run": "r", "state": state(c, m, m)}
     assert step(c, m, m, latest=latest) == "ecotone report"
+    many = counts(9, labels=9)
+    latest = {"run": "r", "state": state(many, m, m)}
+    assert step(many, m, m, latest=latest) == "ecotone evaluate"
+    assert step(many, m, m, latest=latest, evaluated=True) == "ecotone report"
+    latest = {"run": "r", "state": state(c, m, m)}
     assert step(c, m, m, latest=latest, reported=True).startswith("ecotone export")
 
 
 def test_new_labels_ask_for_a_new_fusion():
     c, m = counts(9, labels=3), {"m": 9}
     latest = {"run": "r", "state": state(c, m, m)}
-    command, why = next_step(counts(9, labels=4), m, m, False, latest, True)
+    command, why = next_step(counts(9, labels=4), m, m, False, latest, True, True)
     assert command == "ecotone fuse" and "added since" in why
 
 
 def test_missing_embeddings_are_said():
     assert "4 detections have no embedding" in next_step(
-        counts(9, labels=3), {}, {"m": 5}, False, {}, False)[1]
+        counts(9, labels=3), {}, {"m": 5}, False, {}, False, False)[1]

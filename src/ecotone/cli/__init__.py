@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 from collections.abc import Sequence
 from importlib import import_module
 
@@ -63,6 +64,9 @@ def cli() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit: 0 fine, 1 failure, 2 user's mistake, 130 interrupted."""
+    if not os.environ.get("ECOTONE_DEBUG"):
+        # Libraries warn their programmers; a user can do nothing about it.
+        warnings.simplefilter("ignore")
     sys.exit(run(arguments))
 
 

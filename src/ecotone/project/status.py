@@ -8,6 +8,8 @@ from typing import Any
 
 from ecotone.project.records import LATEST
 
+MIN_LABELS = 5  # below, `evaluate` refuses
+
 
 @dataclass(frozen=True)
 class Status:
@@ -47,7 +49,7 @@ class Status:
         lines.append(f"fused        {self.fused or 'not yet'}")
         lines.append(f"report       {self.report or 'not yet'}")
         if self.failures:
-            lines.append(f"failed       {len(self.failures):,} pictures, tried again next time")
+            lines.append(f"failed       {c['failures']:,} pictures, tried again next time")
             lines += [f"  {failure}" for failure in self.failures[:5]]
             if len(self.failures) > 5:
                 lines.append(f"  ... and {len(self.failures) - 5:,} more (all with --json)")
@@ -64,8 +66,10 @@ def status(project: Any) -> Status:
     scores, embeddings = dict(score_models(catalog)), dict(embedding_models(catalog))
     latest = catalog.note(LATEST) or {}
     report = project.path / "reports" / "report.html"
+    evaluated = _is_newer(project.path / "evaluation" / "records.json", latest)
     command, why = next_step(
-        counts, scores, embeddings, bool(project.config.classes), latest, _is_newer(report, latest)
+        counts, scores, embeddings, bool(project.config.classes), latest,
+        evaluated, _is_newer(report, latest),
     )
     return Status(
         project.path, counts, len(set(catalog.current_labels().values())), scores, embeddings,
@@ -94,7 +98,7 @@ def _is_newer(report: Path, latest: dict[str, Any]) -> bool:
 
 def next_step(
     counts: dict[str, int], scores: dict[str, int], embeddings: dict[str, int],
-    classes_given: bool, latest: dict[str, Any], reported: bool,
+    classes_given: bool, latest: dict[str, Any], evaluated: bool, reported: bool,
 ) -> tuple[str, str]:
     """The one command to run next, and why."""
     total = counts["detections"]
@@ -116,6 +120,8 @@ def next_step(
         changed = "something was added since the last fusion" if latest else "all is there"
         part = f"; {total - done:,} detections have no embedding yet" if done < total else ""
         return "ecotone fuse", changed + part
+    if not evaluated and not reported and counts["labels"] >= MIN_LABELS:
+        return "ecotone evaluate", "see what the fusion gains over the labels alone"
     if not reported:
         return "ecotone report", "the newest fusion has no report yet"
     return "ecotone export csv -o out.csv", "all is done; more labels make it better"
