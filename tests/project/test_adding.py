@@ -362,6 +362,24 @@ def test_boxes_that_come_later_take_the_scores_of_their_picture(filled, tmp_path
     assert numbers(filled.add_scores(scores)) == (0, 0, 2)
 
 
+def test_a_kill_before_the_scores_were_carried_is_made_good(filled, tmp_path, monkeypatch):
+    from ecotone.project import adding_results
+
+    boxes = write(tmp_path, md({"file": "cam1/red_deer_0.jpg", "detections": [found()]}), "md.json")
+    filled.add_scores(write(tmp_path, "filePath,deer\ncam1/red_deer_0.jpg,0.7\n", "net.csv"))
+
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(adding_results, "_carry_scores", killed)
+        with pytest.raises(KeyboardInterrupt):
+            filled.add_detections(boxes)
+    assert scores_of(filled, "net") == {}
+    assert numbers(filled.add_detections(boxes)) == (0, 0, 1)
+    assert scores_of(filled, "net") == {("cam1/red_deer_0.jpg", 1): {"deer": 0.7}}
+
+
 def test_the_newest_generation_gives_scores_of_boxes(filled, tmp_path):
     box = found(0.1, 0.9, raw_classifications=TOP)
     data = {"info": {"format_version": "20261015"}, "predictions": [

@@ -20,7 +20,7 @@ PATH = (
     "filepath", "path", "imagepath", "mediapath", "relativepath", "sourcefile", "file",
     "filename", "imagename", "imagefile", "image", "img", "photo", "picture", "media", "rawname",
 )
-MEDIA_ID = ("mediaid", "imageid")
+MEDIA_ID = ("mediaid", "imageid", "id")
 DETECTION_ID = ("detectionid", "observationid")
 LABEL = (
     "label", "class", "category", "species", "observed", "groundtruth", "truth", "annotation",
@@ -97,22 +97,7 @@ def _columns(table: Table) -> dict[str, list[str]]:
             "expected filePath, filename, mediaID or observationID."
         )
     ranks = find(("genus",)) is not None
-    # In a model's output these columns hold what the model said, or its numbers of classes.
-    vague = {"class", "species"} if ranks else set()
-    if find(SCORE) is not None:
-        vague |= {"category", "class", "species", "categoryname", "classname", "name", "y", "tag"}
-    names = [n for n in LABEL if n not in vague]
-    label, scientific, vernacular = find(names), find(SCIENTIFIC), find(VERNACULAR)
-    kind = find(("observationtype",))
-    if label is None and scientific is None and vernacular is None and kind is None and not ranks:
-        machine = find(MACHINE)
-        more = "" if machine is None else (
-            f"; {table.header[machine]!r} is what a model said: use ecotone add scores"
-        )
-        raise FormatError(
-            f"{table.path}, row 1: no column holds labels (found: {some(table.header, 8)}); "
-            f"expected label, category, scientificName or vernacularName{more}."
-        )
+    label, scientific, vernacular, kind = _name_columns(table, ranks)
     out = {
         "path": table.column(path), "media_id": table.column(media),
         "detection_id": table.column(detection), "label": table.column(label),
@@ -131,6 +116,29 @@ def _columns(table: Table) -> dict[str, list[str]]:
         names = zip(out["label"], out["scientific_name"], kinds, strict=True)
         out["label"] = [label or ("" if name else k) for label, name, k in names]
     return out
+
+
+def _name_columns(table: Table, ranks: bool) -> tuple[int | None, ...]:
+    """The columns of label, scientific name, vernacular name and kind of observation."""
+    find = table.find
+    # In a model's output these columns hold what the model said, or its numbers of classes.
+    vague = {"class", "species"} if ranks else set()
+    if find(SCORE) is not None:
+        vague |= {"category", "class", "species", "categoryname", "classname", "name", "y", "tag"}
+    found = (
+        find([n for n in LABEL if n not in vague]), find(SCIENTIFIC), find(VERNACULAR),
+        find(("observationtype",)),
+    )
+    if ranks or any(column is not None for column in found):
+        return found
+    machine = find(MACHINE)
+    more = "" if machine is None else (
+        f"; {table.header[machine]!r} is what a model said: use ecotone add scores"
+    )
+    raise FormatError(
+        f"{table.path}, row 1: no column holds labels (found: {some(table.header, 8)}); "
+        f"expected label, category, scientificName or vernacularName{more}."
+    )
 
 
 def _place(text: str) -> str:

@@ -121,6 +121,7 @@ class _Lookup:
         self.by_folder = _several(["/".join(parts[-2:]) for parts in self.absolute])
 
     def find(self, path: str, base: str, loose: bool) -> int:
+        """The row of a normal path, NONE or SEVERAL. loose: a file name alone is enough."""
         for lookup, key in (
             (self.by_absolute, path),
             (self.by_absolute, posixpath.normpath(f"{base}/{path}") if base else ""),

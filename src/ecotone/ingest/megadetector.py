@@ -81,6 +81,7 @@ class _Reader:
         self.problems = problems
 
     def image(self, file: str, entry: dict[str, Any]) -> ImageResult:
+        """One entry of `images`."""
         listed = entry.get("detections")
         failure = entry.get("failure")
         if failure or not isinstance(listed, list):
@@ -94,6 +95,7 @@ class _Reader:
         return ImageResult(file, tuple(boxes), whole)
 
     def box(self, value: dict[str, Any], where: str) -> FoundBox | None:
+        """One detection; None when it is empty or wrong (which is told)."""
         category = str(value.get("category", ""))
         name = self.names.get(category)
         if name is None:
@@ -114,6 +116,7 @@ class _Reader:
         return FoundBox(bbox, kind, min(confidence, 1.0), self.scores(value, where))
 
     def scores(self, value: dict[str, Any], where: str) -> Scores:
+        """The classifications of a box or picture, the raw ones where there are."""
         listed = value.get("raw_classifications") or value.get("classifications") or ()
         pairs = [p for p in listed if isinstance(p, (list, tuple)) and len(p) == 2]
         if len(pairs) != len(listed):

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from scipy import sparse
@@ -137,18 +138,22 @@ def _open_csv(stream: RowStream) -> tuple[list[str], tuple[str, ...], Iterator[C
         _need_classes(stream.path, stream.header, [stream.header[c] for c in columns])
     others = [c for c in range(len(stream.header)) if c not in set(columns)]
 
-    def chunks() -> Iterator[Chunk]:
-        every = chain(head, rows)
-        while chunk := list(islice(every, CHUNK)):
-            lines = [line for line, _ in chunk]
-            cells = [[row[c] or "0" for c in columns] for _, row in chunk]
-            block = _numbers(cells)
-            names = [stream.header[c] for c in columns]
-            _check(stream.path, lines, names, block, lambda r, c, cells=cells: cells[r][c])
-            yield lines, [[row[c] for c in others] for _, row in chunk], block
-
     classes = tuple(stream.header[c] for c in columns)
-    return [stream.header[c] for c in others], classes, chunks()
+    chunks = _csv_chunks(stream, chain(head, rows), columns, others)
+    return [stream.header[c] for c in others], classes, chunks
+
+
+def _csv_chunks(
+    stream: RowStream, rows: Iterator[tuple[int, list[str]]], columns: Sequence[int],
+    others: Sequence[int],
+) -> Iterator[Chunk]:
+    names = [stream.header[c] for c in columns]
+    while chunk := list(islice(rows, CHUNK)):
+        lines = [line for line, _ in chunk]
+        cells = [[row[c] or "0" for c in columns] for _, row in chunk]
+        block = _numbers(cells)
+        _check(stream.path, lines, names, block, lambda r, c, cells=cells: cells[r][c])
+        yield lines, [[row[c] for c in others] for _, row in chunk], block
 
 
 def open_parquet(path: Path) -> tuple[list[str], tuple[str, ...], Iterator[Chunk]]:
@@ -166,35 +171,35 @@ def open_parquet(path: Path) -> tuple[list[str], tuple[str, ...], Iterator[Chunk
     except (pyarrow.ArrowException, OSError) as error:
         first = str(error).splitlines()[0]
         raise FormatError(f"{path}: not a parquet file that can be read ({first}).") from error
-    schema = file.schema_arrow
-    numeric = [pyarrow.types.is_floating(f.type) or pyarrow.types.is_integer(f.type)
-               for f in schema]
-    _id_column(Table(path, schema.names, [], []))
-    classes = () if _is_long(schema.names) else tuple(
-        name for name, good in zip(schema.names, numeric, strict=True)
-        if good and key(name) not in NO_CLASS
-    )
-    if not _is_long(schema.names):
-        _need_classes(path, schema.names, classes)
-    others = [name for name in schema.names if name not in set(classes)]
+    names = file.schema_arrow.names
+    _id_column(Table(path, names, [], []))
+    classes: tuple[str, ...] = ()
+    if not _is_long(names):
+        number_like = {
+            f.name for f in file.schema_arrow
+            if pyarrow.types.is_floating(f.type) or pyarrow.types.is_integer(f.type)
+        }
+        classes = tuple(n for n in names if n in number_like and key(n) not in NO_CLASS)
+        _need_classes(path, names, classes)
+    others = [n for n in names if n not in set(classes)]
+    return others, classes, _parquet_chunks(path, file, others, classes)
 
-    def chunks() -> Iterator[Chunk]:
-        start = 1
-        for batch in file.iter_batches(batch_size=CHUNK):
-            lines = list(range(start, start + batch.num_rows))
-            start += batch.num_rows
-            cells = [
-                ["" if v is None else str(v) for v in batch.column(name).to_pylist()]
-                for name in others
-            ]
-            block = np.zeros((batch.num_rows, len(classes)))
-            for c, name in enumerate(classes):
-                column = batch.column(name).fill_null(0)
-                block[:, c] = column.to_numpy(zero_copy_only=False)
-            _check(path, lines, classes, block, lambda r, c, block=block: f"{block[r, c]:g}")
-            yield lines, [list(row) for row in zip(*cells, strict=True)], block
 
-    return others, classes, chunks()
+def _parquet_chunks(
+    path: Path, file: Any, others: Sequence[str], classes: Sequence[str]
+) -> Iterator[Chunk]:
+    start = 1
+    for batch in file.iter_batches(batch_size=CHUNK):
+        lines = list(range(start, start + batch.num_rows))
+        start += batch.num_rows
+        cells = [
+            ["" if v is None else str(v) for v in batch.column(n).to_pylist()] for n in others
+        ]
+        block = np.zeros((batch.num_rows, len(classes)))
+        for c, name in enumerate(classes):
+            block[:, c] = batch.column(name).fill_null(0).to_numpy(zero_copy_only=False)
+        _check(path, lines, classes, block, lambda r, c, block=block: f"{block[r, c]:g}")
+        yield lines, [list(row) for row in zip(*cells, strict=True)], block
 
 
 def _is_numeric(cells: Sequence[str]) -> bool:

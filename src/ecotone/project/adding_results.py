@@ -91,7 +91,6 @@ def _store_boxes(
         catalog.replace_boxes(part, detector)
     after = _in_use(catalog)
     added = updated = skipped = 0
-    changed = {}
     for medium in names:
         count = len(wanted[medium])
         if medium not in had_detector:
@@ -100,9 +99,7 @@ def _store_boxes(
             skipped += count
         else:
             updated += count
-        if before[medium] != after[medium]:
-            changed[medium] = before[medium]
-    _carry_scores(project, changed, after)
+    _carry_scores(project, {m: after[m] for m in names})
     return added, updated, skipped
 
 
@@ -143,28 +140,30 @@ def _in_use(catalog: Any) -> dict[str, InUse]:
     return {m: InUse(*(tuple(c) for c in zip(*here, strict=True))) for m, here in rows.items()}
 
 
-def _carry_scores(
-    project: Any, changed: Mapping[str, InUse], after: Mapping[str, InUse]
-) -> None:
-    """Give new boxes the whole-picture scores that the old detections of the picture had."""
-    from ecotone.store.vectors import ScoreWriter, read_scores, score_models
+def _carry_scores(project: Any, here: Mapping[str, InUse]) -> None:
+    """Give new boxes the whole-picture scores that other detections of their picture have.
+
+    Looks at what is stored and not at what has changed, so that a killed command is made good.
+    """
+    from ecotone.store.vectors import ScoreWriter, done_ids, read_scores, score_models
 
     catalog, folder = project.catalog, project.path / "vectors"
-    if not changed:
-        return
     for name in score_models(catalog):
         if not catalog.note(WHOLE_PICTURE + name):
             continue
-        sources = [here.targets()[0] for here in changed.values()]
-        targets = [after[m].targets() for m in changed]
-        scores = read_scores(catalog, folder, name, sources)
-        repeat = np.repeat(np.arange(len(sources)), [len(t) for t in targets])
-        ids = [i for t in targets for i in t]
-        values = scores.values[repeat]
-        filled = np.flatnonzero(np.diff(values.indptr))
+        done = done_ids(catalog, folder, "scores", name)
+        scored: dict[str, int] = {}
+        for medium, _, number in (i.rpartition(":") for i in done):
+            scored[medium] = max(int(number), scored.get(medium, 0))  # the newest of its boxes
+        pairs = [
+            (target, f"{medium}:{scored[medium]}") for medium, use in here.items()
+            if medium in scored for target in use.targets() if target not in done
+        ]
+        if not pairs:
+            continue
+        scores = read_scores(catalog, folder, name, [source for _, source in pairs])
         with ScoreWriter(catalog, folder, name, scores.classes, scores.complete) as writer:
-            if len(filled):
-                writer.append([ids[r] for r in filled], values[filled])
+            writer.append([target for target, _ in pairs], scores.values)
 
 
 def add_scores(project: Any, file: Path, name: str | None = None) -> AddReport:
