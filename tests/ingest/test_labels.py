@@ -17,6 +17,7 @@ def read(tmp_path, text, name="labels.csv"):
     ("filePath,scientificName", "a.jpg,Cervus elaphus", ("a.jpg", "", "Cervus elaphus", "")),
     ("filePath,vernacularName", "a.jpg,red deer", ("a.jpg", "", "", "red deer")),
     ("filepath,label", "a.jpg,Virginia Opossum", ("a.jpg", "Virginia Opossum", "", "")),
+    ("Datei;label;Größe", "cam 1/a.JPG;fuchs;3", ("cam 1/a.JPG", "fuchs", "", "")),
     ("filename,category,location", "a.jpg,empty,s1", ("a.jpg", "empty", "", "")),
     ("fileName,site,camera,observed,predicted", "a.jpg,1,1_x,lynx,fox", ("a.jpg", "lynx", "", "")),
     ("RelativePath,File,Species", "cam1\\x,a.jpg,fox", ("cam1\\x/a.jpg", "fox", "", "")),

@@ -22,6 +22,11 @@ def test_one_column_a_class(tmp_path):
     assert table.complete and table.id_kind == "path" and table.bbox is None
 
 
+def test_a_column_of_pictures_needs_no_certain_name(tmp_path):
+    table = read(tmp_path, "Datei,deer\ncam1/a.jpg,0.5\ncam1/b.JPG,0.25\n")
+    assert table.text == ["cam1/a.jpg", "cam1/b.JPG"] and table.classes == ("deer",)
+
+
 def test_decimal_commas_and_per_cent(tmp_path):
     table = read(tmp_path, "filePath;deer;fox\na.jpg;25,5;70\nb.jpg;99;1\n")
     np.testing.assert_allclose(table.values.toarray(), [[0.255, 0.7], [0.99, 0.01]], rtol=1e-6)

@@ -92,6 +92,8 @@ def _columns(table: Table) -> dict[str, list[str]]:
     find = table.find
     path, media, detection = find(PATH), find(MEDIA_ID), find(DETECTION_ID)
     if path is None and media is None and detection is None:
+        path = table.find_pictures()
+    if path is None and media is None and detection is None:
         raise FormatError(
             f"{table.path}, row 1: no column names the picture (found: {some(table.header, 8)}); "
             "expected filePath, filename, mediaID or observationID."

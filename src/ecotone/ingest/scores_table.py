@@ -102,6 +102,9 @@ def _id_column(table: Table) -> tuple[str, int]:
         column = table.find(names)
         if column is not None:
             return kind, column
+    pictures = table.find_pictures()
+    if pictures is not None:
+        return "path", pictures
     raise FormatError(
         f"{table.path}, row 1: no column names the picture (found: {some(table.header, 8)}); "
         "expected a column filePath and one column a class."
@@ -128,7 +131,7 @@ def _open_csv(stream: RowStream) -> tuple[list[str], tuple[str, ...], Iterator[C
     """Header of the texts, class names (none for a long table), and the rows in chunks."""
     rows = iter(stream)
     head = list(islice(rows, 200))
-    _id_column(Table(stream.path, stream.header, [], []))
+    _id_column(Table(stream.path, stream.header, [row for _, row in head], []))
     columns: list[int] = []
     if not _is_long(stream.header):
         columns = [
@@ -172,7 +175,6 @@ def open_parquet(path: Path) -> tuple[list[str], tuple[str, ...], Iterator[Chunk
         first = str(error).splitlines()[0]
         raise FormatError(f"{path}: not a parquet file that can be read ({first}).") from error
     names = file.schema_arrow.names
-    _id_column(Table(path, names, [], []))
     classes: tuple[str, ...] = ()
     if not _is_long(names):
         number_like = {

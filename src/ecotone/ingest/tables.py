@@ -36,6 +36,14 @@ class Table:
                 return keys.index(name)
         return None
 
+    def find_pictures(self) -> int | None:
+        """The first column that holds names of pictures, whatever it is called."""
+        for index in range(len(self.header)):
+            cells = [c for c in (row[index].strip() for row in self.rows[:100]) if c]
+            if cells and sum(bool(PICTURE.search(c)) for c in cells) >= 0.8 * len(cells):
+                return index
+        return None
+
     def column(self, index: int | None) -> list[str]:
         """The cells of a column, missing values as ""; all "" for None."""
         if index is None:
