@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -99,6 +100,38 @@ def scores_csv(tmp_path: Path, pictures: Path) -> Path:
         lines.append(f"{file.relative_to(pictures).as_posix()},{values}")
     path = tmp_path / "scores.csv"
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def detections_json(pictures: Path) -> Path:
+    """`md.json` beside `pictures`, MegaDetector 1.4: animals, two blanks, one person."""
+    images = []
+    for i, path in enumerate(sorted(pictures.rglob("*.jpg"))):
+        found = [{"category": "1", "conf": 0.9, "bbox": [0.2, 0.2, 0.6, 0.6]}]
+        if i in (3, 9):
+            found = [{"category": "1", "conf": 0.03, "bbox": [0.1, 0.1, 0.1, 0.1]}]
+        if i == 5:
+            found.append({"category": "2", "conf": 0.8, "bbox": [0.0, 0.0, 0.2, 0.9]})
+        images.append({"file": path.relative_to(pictures).as_posix(), "detections": found})
+    content = {
+        "images": images, "detection_categories": {"1": "animal", "2": "person", "3": "vehicle"},
+        "info": {"format_version": "1.4", "detector": "md_v5a.0.0.pt"},
+    }
+    path = pictures.parent / "md.json"
+    path.write_text(json.dumps(content), encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def taxonomy_csv(tmp_path: Path) -> Path:
+    """`taxonomy.csv` of the three species of `pictures`."""
+    path = tmp_path / "taxonomy.csv"
+    path.write_text(
+        "scientificName,vernacularName,family\nCervus elaphus,red deer,Cervidae\n"
+        "Urocyon cinereoargenteus,gray fox,Canidae\nSus scrofa,wild boar,Suidae\n",
+        encoding="utf-8",
+    )
     return path
 
 

@@ -89,7 +89,7 @@ def test_whole_deployments_are_groups(small_project):
 def test_unknown_models_are_named(small_project):
     with pytest.raises(InputError, match="no scores of a model 'other'.*world"):
         small_project.fuse(score_models=["other"])
-    with pytest.raises(ProjectError, match="other"):
+    with pytest.raises(InputError, match="no embeddings of 'other' here; there are: enc"):
         small_project.fuse(embedding_model="other")
 
 

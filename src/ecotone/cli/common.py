@@ -35,6 +35,14 @@ def in_folder() -> click.Path:
     return click.Path(exists=True, file_okay=False, path_type=Path)
 
 
+def check_model(_: click.Context, __: click.Parameter, value: str | None) -> str | None:
+    """Refuse a model file that is not there; names of models pass."""
+    path = Path(value or "")
+    if path.suffix.lower() in (".onnx", ".tflite") and not path.is_file():
+        raise click.BadParameter(f"{value}: no such model file")
+    return value
+
+
 def example(*lines: str) -> str:
     """The epilog of a command: lines of example that click does not reflow."""
     return "\b\nExample:\n" + "\n".join(f"  {line}" for line in lines)

@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from ecotone.cli.common import (
+    check_model,
     example,
     first_lines,
     in_file,
@@ -114,8 +115,8 @@ def model_options(declare: Callable[..., Any]) -> Callable[..., Any]:
     "ecotone classify --model model.onnx --classes labels.txt",
     "ecotone classify --model model.onnx --classes labels.txt --preprocessing imagenet",
 ))
-@click.option("--model", required=True, help="A .onnx or .tflite file, or a name: openclip, "
-              "timm:NAME, speciesnet.")
+@click.option("--model", required=True, callback=check_model,
+              help="A .onnx or .tflite file, or a name: openclip, timm:NAME, speciesnet.")
 @click.option("--classes", type=in_file(), default=None,
               help="Names of the model's outputs: one a line, csv or json.")
 @click.option("--output", default=None,
@@ -137,7 +138,7 @@ def classify(model: str, classes: Path | None, project: Path | None, as_json: bo
 
 
 @click.command(epilog=example("ecotone embed --model encoder.onnx", "ecotone embed"))
-@click.option("--model", default="handcrafted", show_default=True,
+@click.option("--model", default="handcrafted", show_default=True, callback=check_model,
               help="A .onnx or .tflite file, or a name: handcrafted, timm:NAME, openclip:NAME.")
 @preprocessing_options
 @model_options

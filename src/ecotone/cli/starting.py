@@ -9,6 +9,7 @@ import click
 
 from ecotone.cli.common import (
     DEMO_FOLDER,
+    check_model,
     example,
     in_file,
     in_folder,
@@ -74,7 +75,8 @@ def status(project: Path | None, as_json: bool) -> None:
 @click.option("--labels", required=True, type=in_file(), help="Csv of the labels people gave.")
 @click.option("--detections", type=in_file(), default=None, help="MegaDetector json of boxes.")
 @click.option("--scores", type=in_file(), default=None, help="Scores of a global model.")
-@click.option("--model", default=None, help="A global model to run: .onnx, .tflite or a name.")
+@click.option("--model", default=None, callback=check_model,
+              help="A global model to run: .onnx, .tflite or a name.")
 @click.option("--classes", type=in_file(), default=None, help="Names of the model's outputs.")
 @click.option("--taxonomy", type=in_file(), default=None, help="Taxonomy file.")
 @click.option("--seed", type=click.IntRange(0), default=None, help="Seed of everything random.")

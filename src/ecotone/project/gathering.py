@@ -77,7 +77,7 @@ def gather(
     everything = catalog.detections()
     if not len(everything):
         raise ProjectError("no pictures in this project yet; add some: ecotone add images FOLDER")
-    model = embedding_model or choose_embeddings(project)
+    model = choose_embeddings(project, embedding_model)
     values, present = read_embeddings(catalog, folder, model, everything.id)
     known = catalog.current_labels()
     local = local_classes(project, everything, known, classes)
@@ -109,22 +109,20 @@ def gather(
     )
 
 
-def choose_embeddings(project: Any) -> str:
-    """The name of the embeddings to learn on: the one in the settings, else the newest.
+def choose_embeddings(project: Any, wanted: str | None = None) -> str:
+    """The name of the embeddings to learn on: the one wanted here or in the settings, else the
+    newest.
 
-    Raises ProjectError when there are none, InputError when the settings name another.
+    Raises ProjectError when there are none, InputError when another is wanted.
     """
     from ecotone.store.vectors import embedding_models
 
     names = list(embedding_models(project.catalog))
-    wanted = project.config.embedding_model
-    if wanted and wanted not in names:
-        raise InputError(
-            f"ecotone.toml: embedding_model is {wanted!r}, but there are embeddings of: "
-            f"{', '.join(names) or 'nothing yet'}."
-        )
+    wanted = wanted or project.config.embedding_model
     if not names:
         raise ProjectError("no embeddings in this project yet; run: ecotone embed --model MODEL")
+    if wanted and wanted not in names:
+        raise InputError(f"no embeddings of {wanted!r} here; there are: {', '.join(names)}.")
     return wanted or names[-1]
 
 
