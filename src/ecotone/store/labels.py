@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from ecotone.store.tables import LabelTable, NewLabel, columns
+from ecotone.store.media import read_columns
+from ecotone.store.tables import LabelTable, NewLabel
 
 _ALL = """SELECT n, batch, media_id, detection_id, label, scientific_name, vernacular_name, created,
     author, source FROM label ORDER BY n"""
@@ -16,7 +17,7 @@ _ALL = """SELECT n, batch, media_id, detection_id, label, scientific_name, verna
 
 def read_labels(connection: sqlite3.Connection) -> LabelTable:
     """Every label that was ever given, oldest first."""
-    number, batch, *texts = columns(connection.execute(_ALL).fetchall(), 10)
+    number, batch, *texts = read_columns(connection, _ALL, 10)
     return LabelTable(number.astype(np.int64), batch.astype(np.int64), *texts)
 
 

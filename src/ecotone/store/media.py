@@ -19,6 +19,7 @@ from ecotone.store.tables import (
 from ecotone.types import Detections
 
 WHOLE = (0.0, 0.0, 1.0, 1.0)
+BLOCK = 16384  # rows fetched at once
 SAME_BOX = 2e-4  # boxes nearer than this are one box: files round to 3 or 4 decimals
 
 _MEDIA = """SELECT m.id, m.root, m.file_path, m.deployment_id, m.deployment_from, m.timestamp,
@@ -28,12 +29,16 @@ _MEDIA = """SELECT m.id, m.root, m.file_path, m.deployment_id, m.deployment_from
     ON f.media_id = m.id ORDER BY m.n"""
 
 
+_DETECTIONS = """SELECT m.id || ':' || d.number, m.id, d.x, d.y, d.width, d.height, d.category,
+    d.confidence FROM detection d JOIN medium m ON m.n = d.medium
+    WHERE d.retired = 0 ORDER BY d.medium, d.number"""
+
+
 def read_media(connection: sqlite3.Connection) -> MediaTable:
     """All media, in the order they were added."""
-    rows = connection.execute(_MEDIA).fetchall()
     (ids, root, file_path, deployment, deployment_from, timestamp, event, content, width, height,
-     camera, detector, failure) = columns(rows, 13)
-    path = np.empty(len(rows), dtype=object)
+     camera, detector, failure) = read_columns(connection, _MEDIA, 13)
+    path = np.empty(len(ids), dtype=object)
     path[:] = [absolute(r, f) for r, f in zip(root, file_path, strict=True)]
     return MediaTable(
         ids, root, file_path, path, deployment, deployment_from, timestamp, event, content,
@@ -56,14 +61,21 @@ def read_deployments(connection: sqlite3.Connection) -> DeploymentTable:
 
 def read_detections(connection: sqlite3.Connection) -> Detections:
     """All detections in use, by medium as added, then by number."""
-    rows = connection.execute(
-        """SELECT m.id || ':' || d.number, m.id, d.x, d.y, d.width, d.height, d.category,
-           d.confidence FROM detection d JOIN medium m ON m.n = d.medium
-           WHERE d.retired = 0 ORDER BY d.medium, d.number"""
-    ).fetchall()
-    ids, media, x, y, width, height, category, confidence = columns(rows, 8)
+    ids, media, x, y, width, height, category, confidence = read_columns(connection, _DETECTIONS, 8)
     bbox = np.column_stack([c.astype(np.float32) for c in (x, y, width, height)])
     return Detections(ids, media, bbox, category, confidence.astype(np.float32))
+
+
+def read_columns(connection: sqlite3.Connection, query: str, count: int) -> list[np.ndarray]:
+    """The `count` columns of a query as object arrays, in blocks: a million rows of tuples at once
+    would take gigabytes, and most of the time would go to the garbage collector."""
+    cursor = connection.execute(query)
+    blocks = []
+    while rows := cursor.fetchmany(BLOCK):
+        blocks.append(columns(rows, count))
+    if not blocks:
+        return columns([], count)
+    return [np.concatenate(parts) for parts in zip(*blocks, strict=True)]
 
 
 def insert_media(connection: sqlite3.Connection, media: Sequence[NewMedium], created: str) -> None:
