@@ -11,8 +11,10 @@ from ecotone.taxonomy.places import Place, Places
 from ecotone.taxonomy.words import joined, key
 
 FAMILY = 4.0
+SPECIALISED = 0.7  # share of labels with a place in the tree, in a model of animals
 SPECIES = 6.0
-ALIKE = 0.88  # likeness from which a word that nothing knows is taken for a misspelt one
+WIDESPREAD = ("common", "eurasian", "northern")  # said of one species by different lists
+ALIKE = 0.85  # likeness from which a word that nothing knows is taken for a misspelt one
 SHORTEST = 6  # letters of the shortest name that is mended so
 
 
@@ -27,7 +29,10 @@ class LabelIndex:
         self.under: dict[str, list[int]] = {}
         self.special: dict[str, list[int]] = {}
         self._names: dict[str, list[tuple[int, int]]] = {}
-        self._trigrams: dict[str, set[str]] | None = None
+        self._trigrams: dict[str, set[int]] | None = None
+        self._split: dict[str, dict[int, float]] = {}
+        fineness = places.fineness
+        self._paths = [sorted(p.above, key=lambda n: (fineness[n], n)) for p in self.places]
         for s, (label, place) in enumerate(zip(self.labels, self.places, strict=True)):
             for node in place.at:
                 self.at.setdefault(node, []).append(s)
@@ -37,27 +42,63 @@ class LabelIndex:
                 self.special.setdefault(label.special, []).append(s)
             for position, name in enumerate(label.vernacular):
                 self._names.setdefault(joined(key(name)), []).append((s, position))
+        standing = sum(1 for p in self.places if any(not n.startswith('"') for n in p.above))
+        self.specialised = standing >= SPECIALISED * len(self.labels)
         self.humans = frozenset(
             s for s, place in enumerate(self.places) if "~people" in place.above
         )
+
+    def parts(self, node: str, members: Sequence[int]) -> dict[int, float]:
+        """How a group's weight is split among some of its labels: label -> share, summing to 1.
+
+        The tree is followed downward, and a branch counts by the square root of its labels, so
+        that a hundred breeds of dogs leave something to the wolves beside them.
+        """
+        if node not in self._split:
+            whole = [*self.at.get(node, ()), *self.under.get(node, ())]
+            self._split[node] = self._divide(node, whole)
+        shares = self._split[node]
+        total = sum(shares[s] for s in members)
+        return {s: shares[s] / total for s in members}
+
+    def _divide(self, node: str, members: Sequence[int]) -> dict[int, float]:
+        branches: dict[str | int, list[int]] = {}
+        for s in members:
+            path = self._paths[s]
+            place = path.index(node) + 1
+            branches.setdefault(path[place] if place < len(path) else s, []).append(s)
+        total = sum(len(branch) ** 0.5 for branch in branches.values())
+        found: dict[int, float] = {}
+        for below, branch in branches.items():
+            share = len(branch) ** 0.5 / total
+            inside = self._divide(below, branch) if isinstance(below, str) else {branch[0]: 1.0}
+            found.update({s: share * part for s, part in inside.items()})
+        return found
 
     def named(self, name: str, place: Place) -> list[int]:
         """Labels of exactly that name. A label's first name goes before its other names.
 
         Homonyms are left out: labels that stand in another family than the name itself does.
+        The common, the Eurasian and the northern raven are one bird.
         """
+        words = key(name)
+        spelt = self._names.get(joined(words), ())
+        if not spelt and words[:1] and words[0] in WIDESPREAD:
+            others = (self._names.get(joined((first, *words[1:])), ()) for first in WIDESPREAD)
+            spelt = [entry for entries in others for entry in entries]
         found = [
-            (position > 0, s) for s, position in self._names.get(joined(key(name)), ())
-            if self._agree(place, self.places[s])
+            (position > 0, s) for s, position in spelt
+            if self._agree(name, place, self.places[s])
         ]
         best = min((second for second, _ in found), default=False)
         return sorted({s for second, s in found if second == best})
 
-    def _agree(self, one: Place, other: Place) -> bool:
+    def _agree(self, name: str, one: Place, other: Place) -> bool:
         fineness = self.graph.fineness
-        known = [n for n in one.above if not n.startswith('"')]
-        if not known or not any(not n.startswith('"') for n in other.above):
+        if not any(not n.startswith('"') for n in one.above):
             return True
+        if not any(not n.startswith('"') for n in other.above):
+            return not self.graph.whole(name)  # "mouse, computer mouse" is known to be no mouse
         if one.at & other.above or other.at & one.above:
             return True
         return any(fineness[n] >= FAMILY for n in one.above & other.above)

@@ -1,4 +1,4 @@
-"""Which global classes one local class is linked to: its own ones, then its relatives, group by group."""
+"""Which global classes a local class is linked to: its own ones, then its relatives by group."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from ecotone.taxonomy.foreign import english
 from ecotone.taxonomy.index import LabelIndex, shown
 from ecotone.taxonomy.names import ParsedLabel, parse_label
 from ecotone.taxonomy.places import Place
+from ecotone.taxonomy.words import key
 
 EXACT = 0.70
 SPECIAL = 0.90
@@ -16,6 +17,11 @@ HEAD = 0.30  # of a group's own share, for the label that names the whole group 
 COVER = 0.55  # for a broader label ("squirrel") when it has finer ones beside it ("fox squirrel")
 # Share of what is left that a group takes, by its fineness (2 class, 3 order, 4 family, 5 genus).
 FRACTIONS = ((4.25, 2 / 3), (4.0, 0.5), (3.25, 0.45), (3.0, 0.40), (2.25, 0.20), (2.0, 0.10))
+# The same for a class that has no label of its own. It leans on its relatives weakly: what a model
+# answers to a species that it does not know is often none of them.
+RELATIVE_FRACTIONS = (
+    (4.25, 0.50), (4.0, 0.30), (3.25, 0.40), (3.0, 0.30), (2.25, 0.10), (2.0, 0.05)
+)
 # The same where the only member is a label that names the whole group: nothing finer was on offer.
 COVERS = ((4.25, EXACT), (4.0, 0.65), (3.0, 0.60), (2.0, 0.50))
 ROOT_ALONE, ROOT = 0.90, 0.30  # the label "animal": of a detector, or among finer labels
@@ -32,35 +38,39 @@ class Group:
     """Relatives at one node: labels that name the group, labels inside it, their share."""
 
     at: tuple[int, ...]
-    under: tuple[int, ...]
+    under: dict[int, float]
     fraction: float
 
 
 @dataclass(frozen=True)
 class Links:
-    """Links of one local class. exact: its own labels. head: those of them that name a whole group.
+    """Links of one local class.
 
-    share: what the exact ones take together. generic: the class is a group itself. special: blank,
-    human, vehicle, unknown, animal or "". taken_for: the name by which it was understood.
+    exact: its own labels and their parts; head: those of them that name a whole group; share: what
+    they take together. generic: the class is a group itself. special: blank, human, vehicle,
+    unknown, animal or "". groups: relatives, the nearest first. taken_for: the name by which it was
+    understood. homonyms: labels whose first names are the same.
     """
 
-    exact: tuple[int, ...] = ()
+    exact: dict[int, float] = field(default_factory=dict)
     head: tuple[int, ...] = ()
     share: float = EXACT
     generic: bool = False
     special: str = ""
     groups: tuple[Group, ...] = ()
     taken_for: str = ""
-    homonyms: bool = field(default=False)
+    homonyms: tuple[int, ...] = ()
 
     def shares(self, claimed: frozenset[int], discount: float) -> dict[int, float]:
         """Label -> weight. A group's members that other local classes name are discounted."""
         found: dict[int, float] = {}
         left = 1.0
         if self.exact:
-            members = [s for s in self.exact if s not in self.head]
-            parts = {s: discount if self.generic and s in claimed else 1.0 for s in members}
-            head_share = self.share * (HEAD if members else 1.0) if self.head else 0.0
+            parts = {
+                s: part * (discount if self.generic and s in claimed else 1.0)
+                for s, part in self.exact.items() if s not in self.head
+            }
+            head_share = self.share * (HEAD if parts else 1.0) if self.head else 0.0
             _spread(found, dict.fromkeys(self.head, 1.0), head_share)
             _spread(found, parts, self.share - head_share)
             left -= self.share
@@ -68,7 +78,7 @@ class Links:
             taken = left * group.fraction
             at_share = taken * (0.5 if group.under else 1.0) if group.at else 0.0
             _spread(found, dict.fromkeys(group.at, 1.0), at_share)
-            _spread(found, dict.fromkeys(group.under, 1.0), taken - at_share)
+            _spread(found, group.under, taken - at_share)
             left -= taken
         return found
 
@@ -124,8 +134,17 @@ def _link(parts: Sequence[ParsedLabel], index: LabelIndex) -> Links:
         exact, head = _unique([*named, *at, *under]), _unique([*named, *at])
     else:
         exact, head = named or _unique([*at, *(s for s in under if index.mere_kind(s))]), ()
-    links = Links(exact, head, EXACT, generic, special, homonyms=len(named) > 1)
+    twice = _homonyms(named, index)
+    links = Links(dict.fromkeys(exact, 1.0), head, EXACT, generic, special, homonyms=twice)
     return _with_relatives(links, place, index, banned)
+
+
+def _homonyms(named: Sequence[int], index: LabelIndex) -> tuple[int, ...]:
+    """Labels whose very first name is the same: one word for two things, or a label given twice."""
+    first: dict[tuple[str, ...], list[int]] = {}
+    for s in named:
+        first.setdefault(key(index.labels[s].vernacular[0]), []).append(s)
+    return next((tuple(group) for group in first.values() if len(group) > 1), ())
 
 
 def _special(special: str, place: Place, index: LabelIndex) -> Links:
@@ -133,7 +152,8 @@ def _special(special: str, place: Place, index: LabelIndex) -> Links:
     members = (s for n in place.at for s in (*index.at.get(n, ()), *index.under.get(n, ())))
     exact = _unique([*same, *members])
     whole = any(set(index.labels[s].vernacular) & WHOLE for s in same)
-    links = Links(exact, (), SPECIAL if whole else PROXY.get(special, EXACT), False, special)
+    share = SPECIAL if whole else PROXY.get(special, EXACT)
+    links = Links(dict.fromkeys(exact, 1.0), (), share, False, special)
     near = Place(place.at, frozenset(place.above & set(GROUP_FRACTIONS)))
     return links if whole else _with_relatives(links, near, index, frozenset())
 
@@ -150,14 +170,14 @@ def _with_relatives(
         under = tuple(s for s in index.under.get(node, ()) if s not in used)
         cover = 0.0 if exact or groups else _cover(node, at, under, index)
         if cover:
-            exact, share = at, cover
+            exact, share = dict.fromkeys(at, 1.0), cover
             used.update(at)
             at = ()
         if node == "animal":
             under = ()
-        fraction = _fraction(node, fineness[node])
+        fraction = _fraction(node, fineness[node], bool(exact), len(at) + len(under))
         if fraction and (at or under):
-            groups.append(Group(at, under, fraction))
+            groups.append(Group(at, index.parts(node, under) if under else {}, fraction))
             used.update(at, under)
     return replace(links, exact=exact, share=share, groups=tuple(groups))
 
@@ -175,12 +195,15 @@ def _cover(node: str, at: tuple[int, ...], under: tuple[int, ...], index: LabelI
     return COVER if fine >= FAMILY_AND_BELOW and not named_by_rank else 0.0
 
 
-def _fraction(node: str, fineness: float) -> float:
+def _fraction(node: str, fineness: float, known: bool, members: int) -> float:
+    """The share of what is left. Few relatives say less about a class that has no label itself."""
     if node == "animal":
         return ROOT
     if node in GROUP_FRACTIONS:
         return GROUP_FRACTIONS[node]
-    return next((share for least, share in FRACTIONS if fineness >= least), 0.0)
+    table = FRACTIONS if known else RELATIVE_FRACTIONS
+    share = next((share for least, share in table if fineness >= least), 0.0)
+    return share if known or fineness >= FAMILY_AND_BELOW else share * members / (members + 2)
 
 
 def _unique(numbers: Sequence[int] | object) -> tuple[int, ...]:
@@ -211,7 +234,7 @@ def _kind(links: Links) -> str:
     if links.special and links.special != "animal":
         return "special"
     if links.generic:
-        return "exact" if links.exact == links.head[:1] else "genus"
+        return "exact" if tuple(links.exact) == links.head[:1] else "genus"
     return "exact" if len(links.exact) == 1 else "merged"
 
 
@@ -220,9 +243,9 @@ def notes(name: str, kind: str, links: Links, index: LabelIndex) -> list[str]:
     found = []
     if links.taken_for:
         found.append(f"{name!r} was taken for {links.taken_for!r}.")
-    if links.homonyms and not links.generic:
-        labels = "; ".join(shown(index.labels[s]) for s in links.exact[:4])
-        found.append(f"{name!r}: {len(links.exact)} global classes have this name: {labels}.")
+    if links.homonyms:
+        labels = "; ".join(shown(index.labels[s]) for s in links.homonyms[:4])
+        found.append(f"{name!r}: {len(links.homonyms)} global classes have this name: {labels}.")
     if kind == "relative":
         near = [s for group in links.groups[:1] for s in (*group.at, *group.under)]
         shown_names = "; ".join(shown(index.labels[s]) for s in near[:4])

@@ -17,23 +17,29 @@ from ecotone.taxonomy.words import key, plain
 
 LINEAGE = ("class", "order", "family", "genus", "species")
 UUID = re.compile(r"^[0-9a-f]{8}-[0-9a-f-]{27}$")
-PREFIX = re.compile(r"^(?:n\d{8}[-_ ]+|\d+\s*[:.)_-]?\s+|(?:species|class|label|taxon)_(?=\w))", re.I)
+PREFIX = re.compile(
+    r"^(?:n\d{8}[-_ ]+|\d+\s*[:.)_-]?\s+|(?:species|class|label|taxon)_(?=\w))", re.I
+)
 KINGDOM_PATH = re.compile(r"^\d*_?(?:animalia|plantae|fungi|chromista|protozoa)_", re.I)
 CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
 BRACKETS = re.compile(r"^(.*?)\s*[(\[](.+?)[)\]]\s*$")
 BETWEEN = re.compile(r"\s*[,|/;]\s*|\s+-\s+|\s+or\s+")
+BINOMIAL = re.compile(r"^[A-Z][a-z]+(?: [a-z-]{2,}){1,2}$")
 LATIN_WORD = re.compile(r"^[a-z][a-z-]{2,}$")
+EPITHET = re.compile(r"(?:us|a|um|is|i|ps)$")
 # How the words of scientific names end, and some epithets that end otherwise.
 LATIN_END = re.compile(
     r"(?:us|is|um|ii|ae|ensis|oides|opus|ops|ix|ax|ex|yx|ius|eus|os|on|as|es|ys|or|a|i|o|ans|ens|ns"
     r"|niger|ater|ruber|asper|afer|pulcher|caper|lynx|pan|e|ur|ul|x|er|yl)$"
 )
-ADJECTIVES = frozenset(
-    "common great greater giant african asian american european indian northern southern eastern "
-    "western central japanese chinese sumatran masai red white black brown grey gray golden yellow "
-    "blue green striped spotted little lesser least large small domestic wild feral virginia "
-    "canada florida california mexican arctic alpine mountain river sea forest water ground tree "
-    "steller cassin pygmy dwarf bald mantled".split()
+ADJECTIVES = frozenset(  # English words that look like a genus at the head of a name
+    key(
+        "common great greater giant african asian american european indian northern southern "
+        "eastern western central japanese chinese sumatran masai red white black brown grey "
+        "golden yellow blue green striped spotted little lesser least large small domestic wild "
+        "feral virginia canada florida california mexican arctic alpine mountain river sea forest "
+        "water ground tree steller cassin pygmy dwarf bald mantled"
+    )
 )
 NO_LINEAGE = ("", "", "", "", "")
 
@@ -102,6 +108,7 @@ def _speciesnet(text: str, clean: str) -> ParsedLabel:
 
 def _free_text(text: str, clean: str) -> ParsedLabel:
     pieces = _pieces(clean)
+    certain = _in_brackets(clean)
     scientific, vernacular, generic = "", [], False
     for piece in pieces:
         words, group = _core(piece)
@@ -109,7 +116,8 @@ def _free_text(text: str, clean: str) -> ParsedLabel:
         if not key(" ".join(words)) or (len(pieces) > 1 and set(key(piece)) <= SEX_AND_AGE):
             continue
         name = " ".join(words)
-        if not scientific and _is_scientific(words, len(pieces) > 1):
+        sure = piece == certain
+        if not scientific and (sure or not certain and _is_scientific(words, len(pieces) > 1)):
             scientific = _capital(plain(name))
         else:
             vernacular.append(_readable(name))
@@ -134,6 +142,22 @@ def _pieces(clean: str) -> list[str]:
             if piece.strip(" .-"):
                 found.append(piece.strip())
     return found
+
+
+def _in_brackets(clean: str) -> str:
+    """The part of "A (B)" that is written as a scientific name is, where the other one is not."""
+    found = BRACKETS.match(clean)
+    parts = [part.strip() for part in found.groups()] if found else []
+    written = [part for part in parts if BINOMIAL.match(part)]
+    return written[0] if len(written) == 1 and _latin_shape(written[0]) else ""
+
+
+def _latin_shape(name: str) -> bool:
+    first, *_, last = name.lower().split()
+    if first in ADJECTIVES:
+        return False
+    nouns = vocabulary().last
+    return key(first) not in nouns or (key(last) not in nouns and bool(EPITHET.search(last)))
 
 
 def _alternatives(name: str) -> list[str]:
@@ -162,7 +186,8 @@ def _core(piece: str) -> tuple[list[str], bool]:
             words = rest
     if bare[:1] in (["domestic"], ["domesticated"]) and len(words) > 1:
         rest = words[1:]
-        if key(" ".join(words)) not in vocabulary().alone and vocabulary().whole(key(" ".join(rest))):
+        known = vocabulary()
+        if key(" ".join(words)) not in known.alone and known.whole(key(" ".join(rest))):
             words = rest
     return words, generic
 
@@ -189,10 +214,11 @@ def _is_scientific(words: list[str], listed: bool) -> bool:
     if words[1][:1].isupper() and not words[0][:1].isupper():
         return False
     capitals = [w[:1].isupper() for w in words]
-    if low[0] in ADJECTIVES or key(" ".join(words)) in known.alone or known.noun(key(" ".join(low))):
+    whole = key(" ".join(low))
+    if low[0] in ADJECTIVES or whole in known.alone or known.noun(whole):
         return False
     looks = all(LATIN_END.search(w) for w in low[:2])
-    if all(capitals[:2]) or not capitals[0]:  # "Vulpes Vulpes", "vulpes vulpes": only if clearly Latin
+    if all(capitals[:2]) or not capitals[0]:  # "Vulpes Lagopus", "vulpes lagopus": if clearly Latin
         return looks and bool(re.search(r"(?:us|is|um|a|es|i|ops|ix|ax|on|os|ys)$", low[0]))
     return looks
 

@@ -18,7 +18,8 @@ Words = tuple[str, ...]
 SPECIAL_NODE = {
     "blank": "~blank", "human": "homo sapiens", "vehicle": "~vehicle", "animal": "animal",
 }
-NO_ANIMAL = ("~vehicle", "~thing")  # a listed name from here tells what the label's other names mean
+THING = "~thing"
+NO_ANIMAL = ("~vehicle", THING)  # a listed name from here tells what the others mean
 NOUN = 4.5  # fineness of a noun that nothing knows
 
 
@@ -133,19 +134,17 @@ class Places:
         nouns = [list(self.known.noun(key(name))) for name in names]
         for name, found in zip(names, [w or n for w, n in zip(wholes, nouns, strict=True)],
                                strict=True):
-            if len(key(name)) > 1 and found and self.closure(found[0]) & set(NO_ANIMAL):
-                return self._under(found)
+            if len(key(name)) > 1 and found and found[0] in NO_ANIMAL:
+                return self._at(found) if found[0] == "~vehicle" else self._unknown(names)
+        if [THING] in wholes:
+            return self._unknown(names)
         # A first name that nothing knows beside one homonym ("breakwater, ..., mole") says nothing.
         if wholes and (wholes[0] or 2 * sum(map(bool, wholes)) >= len(wholes)):
             return self._at(next(found for found in wholes if found))
         for found in nouns:
             if found:
-                return self._under(found)
+                return Place(frozenset(), self._at(found).above)
         return self._unknown(names)
-
-    def _under(self, nodes: list[str]) -> Place:
-        whole = frozenset(nodes) if set(nodes) & set(NO_ANIMAL) else frozenset()
-        return Place(whole, self._at(nodes).above)
 
     def _unknown(self, names: tuple[str, ...]) -> Place:
         at, above = set(), set()
@@ -216,7 +215,8 @@ class Places:
         for genus, found in nouns.items():
             if found:
                 shared = frozenset.intersection(*(self.closure(n) for n in found))
-                self.parents[genus] = [max(shared, key=lambda n: self.fineness[n])] if shared else []
+                finest = sorted(shared, key=lambda n: (-self.fineness[n], n))
+                self.parents[genus] = finest[:1]
         self._closure.clear()
 
     def _holders(self, above: frozenset[str]) -> list[str]:

@@ -23,6 +23,7 @@ from ecotone.taxonomy.places import Places
 from ecotone.taxonomy.tree import Taxonomy
 
 KINDS = ("exact", "merged", "split", "genus", "relative", "special", "unknown")
+GENERAL = 0.9  # of the weights, where the model also knows things that are no animals
 CLAIMED = 0.2  # of its even share for a member that another local class names
 
 
@@ -66,7 +67,7 @@ def relate(
     weight = np.zeros((len(found), len(labels)))
     for k, links in enumerate(found):
         for s, share in links.shares(claimed, CLAIMED).items():
-            weight[k, s] = share
+            weight[k, s] = share * (1.0 if index.specialised else GENERAL)
     kind = kinds(found)
     told = [n for name, links, what in zip(names, found, kind, strict=True)
             for n in notes(name, what, links, index)]

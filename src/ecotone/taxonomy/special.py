@@ -11,15 +11,16 @@ SPECIAL_WORDS = {
         "rien, vacio, vacia, nada, vazio, vuoto, vuota, leer, leeg, tom, tomt, puste, prazdny"
     ),
     "human": (
-        "human, person, people, homo sapiens, homo, man, woman, hiker, hunter, pedestrian, cyclist, "
-        "camera trapper, human camera trapper, human maintenance crew, field staff, staff, ranger, "
-        "setup, set up, setup pickup, tourist, poacher, humain, personne, homme, chasseur, cavalier, "
-        "promeneur, humano, persona, hombre, mensch, mens, persoon, uomo, pessoa, homem"
+        "human, person, people, homo sapiens, homo, man, woman, hiker, hunter, pedestrian, "
+        "cyclist, camera trapper, human camera trapper, human maintenance crew, field staff, "
+        "staff, ranger, setup, set up, setup pickup, tourist, poacher, humain, personne, homme, "
+        "chasseur, cavalier, promeneur, humano, persona, hombre, mensch, mens, persoon, uomo, "
+        "pessoa, homem"
     ),
     "vehicle": (
         "vehicle, car, truck, motor vehicle, lorry, automobile, bus, van, motorcycle, motorbike, "
-        "bicycle, bike, atv, quad, quad bike, snowmobile, tractor, vehicule, voiture, camion, moto, "
-        "velo, vehiculo, coche, carro, fahrzeug, auto, voertuig, veicolo, veiculo, machinery"
+        "bicycle, bike, atv, quad, quad bike, snowmobile, tractor, vehicule, voiture, camion, "
+        "moto, velo, vehiculo, coche, carro, fahrzeug, auto, voertuig, veicolo, veiculo, machinery"
     ),
     "unknown": (
         "unknown, unidentified, unclassified, undefined, unlabeled, unlabelled, other, others, "
@@ -34,14 +35,20 @@ SPECIAL_WORDS = {
 SPECIAL = {
     key(word): kind for kind, words in SPECIAL_WORDS.items() for word in words.split(", ")
 }
+
+
+def _words(text: str) -> list[str]:
+    return text.split()
+
+
 # Words that tell sex, age or certainty of what the rest of the name says.
-SEX_AND_AGE = frozenset(
+SEX_AND_AGE = frozenset(_words(
     "female male juvenile adult subadult immature young infant baby pregnant antlered antlerless "
-    "feral wild".split()
-)
-UNCERTAIN = frozenset(
-    "unknown unidentified unid indet other misc undetermined possible probable cf aff".split()
-)
-RANK_WORDS = frozenset(
-    "sp spp ssp species family order genus suborder subfamily taxon".split()
-)
+    "feral wild"
+))
+UNCERTAIN = frozenset(_words(
+    "unknown unidentified unid indet other misc undetermined possible probable cf aff"
+))
+RANK_WORDS = frozenset(_words(
+    "sp spp ssp species family order genus suborder subfamily taxon"
+))

@@ -247,7 +247,7 @@ class _Builder:
         return found
 
     def _reparent(self, known: Taxon, parent: str, where: str) -> None:
-        """A taxon that is there already comes with another parent: the finer or the first counts."""
+        """A known taxon comes with another parent: the finer or the first one counts."""
         if known.name in self._above(parent):
             raise TaxonomyError(
                 f"taxonomy, {where}: {known.name!r} stands below {parent!r}, which stands below it "

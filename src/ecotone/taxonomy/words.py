@@ -17,8 +17,9 @@ SPELLING = {
 }
 IRREGULAR = {
     "mice": "mouse", "geese": "goose", "oxen": "ox", "men": "man", "women": "woman",
-    "children": "child", "wolves": "wolf", "calves": "calf", "people": "person", "persons": "person",
-    "does": "doe", "roes": "roe", "shoes": "shoe", "buses": "bus", "bus": "bus", "feet": "foot",
+    "children": "child", "wolves": "wolf", "calves": "calf", "people": "person",
+    "persons": "person", "does": "doe", "roes": "roe", "shoes": "shoe", "buses": "bus",
+    "bus": "bus", "feet": "foot",
     "oryxes": "oryx", "ass": "ass", "asses": "ass", "species": "species", "series": "series",
 }
 APOSTROPHES = re.compile(r"['’`´ʼ]")
@@ -35,7 +36,12 @@ def plain(text: str) -> str:
 def key(name: str) -> tuple[str, ...]:
     """The words of a name as they are compared, e.g. "Gray Foxes" -> ("grey", "fox")."""
     words = NOT_WORD.sub(" ", APOSTROPHES.sub("", plain(name))).split()
-    return tuple(singular(SPELLING.get(word, word)) for word in words)
+    return tuple(_word(word) for word in words)
+
+
+def _word(word: str) -> str:
+    one = singular(word)
+    return SPELLING.get(one, one)
 
 
 @lru_cache(maxsize=65536)
