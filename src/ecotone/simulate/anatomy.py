@@ -1,6 +1,7 @@
 """What a species looks like, in numbers: body plan and coat.
 
-One unit is the height of the shoulder. Angles are degrees, 0 forwards, 90 up. Colours are RGB in 0..1.
+One unit is the height of the shoulder. Angles are degrees, 0 forwards, 90 up. Colours are RGB in
+0..1.
 """
 
 from __future__ import annotations
@@ -61,8 +62,8 @@ class Coat:
 
     pattern: "", "stripes", "bars", "spots", "rosettes", "patches", "saddle", "dots" or "quills" in
     the colour `mark`; scale: how fine; strength: 0..1. legs, face, mane, tail_tip, rump_patch,
-    horn, ear: colours of parts. infrared: how much darker (< 1) or lighter the coat is at night than its
-    lightness by day.
+    horn, ear: colours of parts. infrared: how much darker (< 1) or lighter the coat is at night
+    than its lightness by day.
     """
 
     base: RGB = (0.55, 0.4, 0.26)

@@ -146,8 +146,9 @@ def _neck_and_head(s: Shape, pose: Pose, shoulder: np.ndarray) -> list[Chain]:
         up = np.array([-np.sin(np.deg2rad(angle)), np.cos(np.deg2rad(angle))])
         back = [root + up * thick * 0.75, middle + up * (thick + thin) * 0.42, end + up * thin]
         if s.mane >= 0.2:  # around the whole neck, as a lion's
-            back = [root, middle, end]
-        chains.append(_chain("mane", back, [s.mane * 0.8, s.mane, s.mane * 0.8],
+            back = [root, middle * 0.7 + end * 0.3]
+        radii = [s.mane * 0.8, s.mane, s.mane * 0.8][: len(back)]
+        chains.append(_chain("mane", back, radii,
                              CORE if s.mane < 0.2 else FRONT, 0.03))
     if s.beard:
         chains.append(_chain("mane", [middle - [0, thin], end - [-0.05, thin + s.beard]],

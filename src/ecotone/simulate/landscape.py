@@ -105,7 +105,8 @@ def _sky(biome: Biome, horizon: float, rng: np.random.Generator) -> np.ndarray:
     sky = mix(np.array(biome.sky[0]), np.array(biome.sky[1]), t)
     far = 60 / np.maximum(horizon + 12 - y, 12)  # clouds come closer together at the horizon
     place = rng.uniform(0, 512, 2)
-    cloud = read(noise_tile(3, 1.9, 3), (x - width / 2) * far * 0.22 + place[0], far * 60 + place[1])
+    across = (x - width / 2) * far * 0.22
+    cloud = read(noise_tile(3, 1.9, 3), across + place[0], far * 60 + place[1])
     cloud = gaussian_filter(cloud, 2.5)
     amount = smoothstep(0.1, 1.6, cloud + rng.uniform(-0.8, 0.7)) * 0.8
     return mix(sky, np.array((0.95, 0.94, 0.93)), amount)
@@ -133,7 +134,7 @@ def _ground(biome: Biome, distance: np.ndarray, horizon: float, season: float,
     place = rng.uniform(0, 512, (5, 2))
 
     def field(i: int, scale: float, exponent: float = 1.5) -> np.ndarray:
-        return read(noise_tile(i, exponent), x * scale + place[i % 5, 0], z * scale + place[i % 5, 1])
+        return read(noise_tile(i, exponent), x * scale + place[i, 0], z * scale + place[i, 1])
 
     fade = smoothstep(40, 6, z)
     fine = (0.55 * field(0, 110, 0.8) + 0.45 * field(1, 45, 1.0)) * fade

@@ -1,4 +1,4 @@
-"""Puts animals into a camera's view: placed on the ground, half hidden by plants, lit, developed."""
+"""Puts animals into a camera's view: on the ground, half hidden by plants, in its light."""
 
 from __future__ import annotations
 
@@ -152,7 +152,8 @@ def _place(scene: np.ndarray, view: View, actor: Actor, sprite: Sprite, light: L
             patch *= 1 - hide[..., None]
             patch += layer.colour[y0:y1, x0:x1]
             shown *= 1 - hide
-    return _visible(actor.species, shown, float(sprite.alpha.sum()), y0, x0, (height, width), pixels)
+    whole = float(sprite.alpha.sum())
+    return _visible(actor.species, shown, whole, y0, x0, (height, width), pixels)
 
 
 def _visible(species: Species, shown: np.ndarray, whole: float, y0: int, x0: int,

@@ -27,10 +27,10 @@ OX = Shape(length=0.95, chest=0.31, waist=0.29, rump=0.26, rump_height=0.96, thi
            neck=0.34, neck_up=14, neck_radii=(0.24, 0.17), head=0.4, skull=0.135, muzzle=0.09,
            head_down=38, ear=0.2, ear_width=0.06, ear_angle=170, tail=0.6, tail_radius=0.02,
            tuft=0.045, graze=0.5)
-BEAR = Shape(length=0.82, chest=0.33, waist=0.32, rump=0.3, rump_height=0.98, thigh=0.17, foot=0.085,
-             neck=0.28, neck_up=12, neck_radii=(0.27, 0.19), head=0.36, skull=0.175, muzzle=0.075,
-             head_down=15, ear=0.1, ear_width=0.06, ear_angle=105, tail=0.08, tail_radius=0.05,
-             graze=0.4)
+BEAR = Shape(length=0.82, chest=0.33, waist=0.32, rump=0.3, rump_height=0.98, thigh=0.17,
+             foot=0.085, neck=0.28, neck_up=12, neck_radii=(0.27, 0.19), head=0.36, skull=0.175,
+             muzzle=0.075, head_down=15, ear=0.1, ear_width=0.06, ear_angle=105, tail=0.08,
+             tail_radius=0.05, graze=0.4)
 FOWL = Shape(plan="bird", length=0.52, chest=0.24, waist=0.17, rump=0.2, thigh=0.055, foot=0.02,
              neck=0.27, neck_up=68, neck_radii=(0.1, 0.042), head=0.11, skull=0.058, muzzle=0.018,
              head_down=22, ear=0, tail=0.26, tail_radius=0.1, tail_up=-22, graze=0.45)

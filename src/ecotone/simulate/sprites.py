@@ -70,13 +70,15 @@ def draw(shape: Shape, coat: Coat, pose: Pose, pixels: float, rng: np.random.Gen
         members = [c for c in chains if c.layer == layer and c.part not in ("eye", "nose")]
         if not members:
             continue
-        surface = _surface(members, place, shape.ruffled)
+        view, near = place.around(members)
+        surface = _surface(members, near, shape.ruffled)
         names = tuple(c.part for c in members)
-        painted = colour_of(coat, surface, names, place.grid(), fur, rng)
-        lit = painted * _shade(surface.height / pixels, pixels, light)[..., None]
-        cover = surface.cover[..., None]
-        colour = colour * (1 - cover) + lit * (FAR_SHADE if layer == FAR else 1.0) * cover
-        alpha = alpha + surface.cover * (1 - alpha)
+        painted = colour_of(coat, surface, names, near.grid(), fur[view], rng)
+        lit = _shade(surface.height / pixels, pixels, light) * (FAR_SHADE if layer == FAR else 1.0)
+        painted *= (lit * surface.cover)[..., None]
+        colour[view] *= (1 - surface.cover)[..., None]
+        colour[view] += painted
+        alpha[view] += surface.cover * (1 - alpha[view])
     eyes = _details(chains, place, colour)
     return Sprite(colour, alpha, eyes, place.y0, place.x0)
 
@@ -95,6 +97,14 @@ class _Place:
         y, x = np.ogrid[: self.shape[0], : self.shape[1]]
         return ((x - self.x0) / self.pixels).astype(np.float32), (
             (self.y0 - y) / self.pixels).astype(np.float32)
+
+    def around(self, chains: list[Chain]) -> tuple[tuple[slice, slice], _Place]:
+        """The part of the sprite that some chains fill, and the place within it."""
+        x, y, r = np.concatenate([self.spheres(c) for c in chains], axis=1)
+        left, right = _span(x - r - MARGIN, x + r + MARGIN, self.shape[1])
+        top, bottom = _span(y - r - MARGIN, y + r + MARGIN, self.shape[0])
+        inner = _Place(self.pixels, self.x0 - left, self.y0 - top, (bottom - top, right - left))
+        return (slice(top, bottom), slice(left, right)), inner
 
     def spheres(self, chain: Chain) -> np.ndarray:
         """Columns, rows and radii (3, m) in pixels."""
@@ -206,14 +216,16 @@ def _shade(height: np.ndarray, pixels: float, light: float) -> np.ndarray:
 def _details(chains: list[Chain], place: _Place, colour: np.ndarray) -> np.ndarray:
     """Draw eyes and noses dark, and tell where the eyes are."""
     eyes = np.zeros(place.shape, np.float32)
-    y, x = np.ogrid[: place.shape[0], : place.shape[1]]
     for chain in chains:
         if chain.part not in ("eye", "nose"):
             continue
-        cx, cy, r = place.spheres(chain)[:, 0]
+        view, near = place.around([chain])
+        y, x = np.ogrid[: near.shape[0], : near.shape[1]]
+        cx, cy, r = near.spheres(chain)[:, 0]
         cover = np.clip(max(r, 0.8) + 0.5 - np.hypot(x - cx, y - cy), 0, 1)
         weight = (cover * (0.9 if chain.part == "eye" else 0.55))[..., None]
-        colour[:] = colour * (1 - weight) + 0.05 * weight
+        colour[view] = colour[view] * (1 - weight) + 0.05 * weight
         if chain.part == "eye":
-            eyes = np.maximum(eyes, np.clip(r * 1.2 + 0.8 - np.hypot(x - cx, y - cy), 0, 1))
+            glow = np.clip(r * 1.2 + 0.8 - np.hypot(x - cx, y - cy), 0, 1)
+            eyes[view] = np.maximum(eyes[view], glow)
     return eyes.astype(np.float32)

@@ -79,7 +79,7 @@ def bush(canvas: Canvas, x: float, y: float, size: float, colour: RGB,
          rng: np.random.Generator) -> None:
     """A round shrub `size` pixels high: twigs and many small leaves, lighter above."""
     for _ in range(7):
-        end = np.array([x + rng.normal(0, size * 0.3), y - size * rng.uniform(0.4, 0.85)])
+        end = np.array([x + rng.normal(0, size * 0.16), y - size * rng.uniform(0.3, 0.7)])
         canvas.line(np.array([[x, y], [(x + end[0]) / 2, y - size * 0.25], end]),
                     (0.2, 0.16, 0.12), max(size * 0.018, 0.6))
     fine = min(1.0, 45 / max(size, 1)) ** 0.5  # near shrubs show more and smaller leaves

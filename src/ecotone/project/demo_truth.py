@@ -1,0 +1,107 @@
+"""How right the demo's predictions are: measured on pictures nobody labelled, by the truth that
+the generator wrote down.
+
+N detections with posteriors, K local classes.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ecotone.evaluation.baselines import BY_NAMES, LOCAL_ONLY
+from ecotone.simulate.species import BLANK
+
+OVERLAP = 0.3  # of box and animal (intersection over union), from which the box shows the animal
+
+
+@dataclass(frozen=True)
+class Score:
+    """Accuracy of all test detections, and its mean over the classes that occur among them."""
+
+    overall: float
+    per_class: float
+
+
+def true_labels(project: Any, truth_file: Path) -> tuple[np.ndarray, np.ndarray]:
+    """The true local class and the event of every detection of the catalogue, (N,) str each.
+
+    A box that shows none of the picture's animals is blank; a whole picture is what a person would
+    call it.
+    """
+    truth = json.loads(Path(truth_file).read_text(encoding="utf-8"))
+    media, detections = project.catalog.media(), project.catalog.detections()
+    file_of = dict(zip(media.id, media.file_path, strict=True))
+    labels, events = [], []
+    for medium, box in zip(detections.media_id, detections.bbox, strict=True):
+        known = truth[file_of[medium]]
+        whole = bool(np.allclose(box, (0, 0, 1, 1), atol=1e-6))
+        shows = whole or any(overlap(box, other) > OVERLAP for other in known["boxes"])
+        labels.append(known["label"] if shows else BLANK)
+        events.append(known["event"])
+    return np.array(labels, dtype=object), np.array(events, dtype=object)
+
+
+def overlap(a: np.ndarray | list[float], b: np.ndarray | list[float]) -> float:
+    """Intersection over union of two boxes x, y, width, height."""
+    width = min(a[0] + a[2], b[0] + b[2]) - max(a[0], b[0])
+    height = min(a[1] + a[3], b[1] + b[3]) - max(a[1], b[1])
+    both = max(float(width), 0.0) * max(float(height), 0.0)
+    return both / max(float(a[2] * a[3] + b[2] * b[3]) - both, 1e-12)
+
+
+def compare(project: Any, truth_file: Path) -> tuple[dict[str, Score], int]:
+    """The scores of the labels alone, of the global model alone, and of the project's posteriors,
+    on the detections of events without any label; and how many those are.
+    """
+    from ecotone.project.gathering import gather
+    from ecotone.store.vectors import read_posteriors
+
+    gathered = gather(project)
+    labels, events = true_labels(project, truth_file)
+    place = {d: i for i, d in enumerate(project.catalog.detections().id)}
+    rows = np.array([place[d] for d in gathered.detections.id])
+    labels, events = labels[rows], events[rows]
+    known = np.array([label is not None for label in gathered.labels])
+    test = ~np.isin(events, np.unique(events[known]))
+    posteriors = read_posteriors(project.catalog, project.vectors)
+    at = {d: i for i, d in enumerate(posteriors.id)}
+    values = posteriors.values[[at[d] for d in gathered.detections.id]]
+    guesses = {name: np.array(posteriors.classes, dtype=object)[values.argmax(axis=1)][test]
+               for name in ("fused",)}
+    guesses |= _baselines(gathered, test)
+    return {name: _score(labels[test], guess) for name, guess in guesses.items()}, int(test.sum())
+
+
+def _baselines(gathered: Any, test: np.ndarray) -> dict[str, np.ndarray]:
+    """Predicted classes of the two references on the test rows."""
+    from ecotone.evaluation.baselines import BASELINES
+    from ecotone.evaluation.problem import Problem, project_rows
+    from ecotone.taxonomy.relations import relate
+
+    classes = gathered.local_classes
+    index = {name: k for k, name in enumerate(classes)}
+    features, _ = project_rows(gathered.embeddings, gathered.embeddings[:1])
+    groups = np.unique(gathered.groups.astype(str), return_inverse=True)[1]
+    weights = {name: relate(classes, scores.classes, gathered.taxonomy).weight
+               for name, scores in gathered.scores.items()}
+    problem = Problem(
+        classes=classes, embeddings=gathered.embeddings, features=features, scores=gathered.scores,
+        labels=np.array([index.get(label, -1) for label in gathered.labels]),
+        test_embeddings=gathered.embeddings[test], test_features=features[test],
+        test_scores={name: s.take(test) for name, s in gathered.scores.items()},
+        name_weights=weights, groups=groups,
+    )
+    names = np.array(classes, dtype=object)
+    return {name: names[BASELINES[name](problem).argmax(axis=1)]
+            for name in (LOCAL_ONLY, BY_NAMES)}
+
+
+def _score(truth: np.ndarray, guess: np.ndarray) -> Score:
+    right = truth == guess
+    each = [right[truth == name].mean() for name in np.unique(truth)]
+    return Score(float(right.mean()), float(np.mean(each)))
