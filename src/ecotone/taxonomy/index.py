@@ -32,7 +32,10 @@ class LabelIndex:
         self._trigrams: dict[str, set[int]] | None = None
         self._split: dict[str, dict[int, float]] = {}
         fineness = places.fineness
-        self._paths = [sorted(p.above, key=lambda n: (fineness[n], n)) for p in self.places]
+        self._below: list[dict[str, str]] = []  # of each label: node -> the next finer one
+        for place in self.places:
+            path = sorted(place.above, key=lambda n: (fineness[n], n))
+            self._below.append(dict(zip(path, path[1:], strict=False)))
         for s, (label, place) in enumerate(zip(self.labels, self.places, strict=True)):
             for node in place.at:
                 self.at.setdefault(node, []).append(s)
@@ -64,9 +67,7 @@ class LabelIndex:
     def _divide(self, node: str, members: Sequence[int]) -> dict[int, float]:
         branches: dict[str | int, list[int]] = {}
         for s in members:
-            path = self._paths[s]
-            place = path.index(node) + 1
-            branches.setdefault(path[place] if place < len(path) else s, []).append(s)
+            branches.setdefault(self._below[s].get(node, s), []).append(s)
         total = sum(len(branch) ** 0.5 for branch in branches.values())
         found: dict[int, float] = {}
         for below, branch in branches.items():

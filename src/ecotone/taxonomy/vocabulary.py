@@ -85,17 +85,23 @@ def parse(text: str) -> Vocabulary:
         fineness[name] = _fineness(name, above, fineness)
         alias.update(dict.fromkeys(others, name))
         stack.append(name)
-        names, _, sorts = nouns.partition(";")
-        for noun in _listed(names):
-            _add(noun, name, alone, first, last)
-        for synonyms in _listed(sorts):
-            sort = f"~{synonyms.split('/')[0].strip('=* ')} of {name}"
-            parent[sort], fineness[sort] = name, _fineness("~", name, fineness)
-            for noun in synonyms.split("/"):
-                _add(noun, sort, alone, first, last)
+        for node, noun in _nouns(name, nouns):
+            if node != name:
+                parent[node], fineness[node] = name, _fineness("~", name, fineness)
+            _add(noun, node, alone, first, last)
     alone.update(first)
     compact = {joined(words): tuple(nodes) for words, nodes in alone.items()}
     return Vocabulary(parent, fineness, alias, _frozen(alone), _frozen(last), compact)
+
+
+def _nouns(name: str, nouns: str) -> list[tuple[str, str]]:
+    """(node, noun) of a line: its own nouns, then the kinds after ";", each a node of its own."""
+    own, _, sorts = nouns.partition(";")
+    found = [(name, noun) for noun in _listed(own)]
+    for synonyms in _listed(sorts):
+        node = f"~{synonyms.split('/')[0].strip('=* ')} of {name}"
+        found += [(node, noun) for noun in synonyms.split("/")]
+    return found
 
 
 def _listed(text: str) -> list[str]:

@@ -28,6 +28,8 @@ NOT_WORD = re.compile(r"[^a-z0-9]+")
 
 def plain(text: str) -> str:
     """Lower case without accents."""
+    if text.isascii():
+        return text.lower()
     decomposed = unicodedata.normalize("NFKD", text.replace("ß", "ss").replace("ø", "o"))
     return "".join(c for c in decomposed if not unicodedata.combining(c)).lower()
 
