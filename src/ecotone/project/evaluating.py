@@ -25,6 +25,7 @@ from ecotone.evaluation.summary import (
     summarise_groups,
     table_lines,
 )
+from ecotone.fusion.threads import one_blas_thread
 from ecotone.project.gathering import DETECTOR, Gathered, gather
 from ecotone.project.records import versions, write_json
 
@@ -65,6 +66,7 @@ class Evaluation:
         return [*lines, *self.notes, f"written to {self.path}"]
 
 
+@one_blas_thread
 def evaluate(
     project: Any,
     counts: Sequence[float] | None = None,
