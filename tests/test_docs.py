@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import shutil
 from importlib import import_module
 from pathlib import Path
 
@@ -38,7 +39,7 @@ def workplace(tmp_path, monkeypatch, pictures, labels_csv, scores_csv, onnx_mode
                    for name in ("red_deer", "grey_fox", "wild_boar"))
     (tmp_path / "more_labels.csv").write_text("filePath,vernacularName\n" + more, "utf-8")
     pictures.rename(tmp_path / "PHOTOS")
-    (tmp_path / "NEW_PHOTOS").symlink_to(tmp_path / "PHOTOS" / "cam2")
+    shutil.copytree(tmp_path / "PHOTOS" / "cam2", tmp_path / "NEW_PHOTOS")
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("ECOTONE_PROJECT", raising=False)
     return tmp_path

@@ -98,3 +98,24 @@ def test_classify_and_embed_go_on_after_a_kill(many, two_projects, onnx_model, c
     assert contents(killed) == expected
     assert {"scores model", "embeddings model", "embeddings handcrafted"} <= set(expected)
     assert expected["failed"]
+
+
+def test_an_interrupt_ends_with_130_and_what_was_done_stays(many, two_projects, onnx_model):
+    calm, stopped = two_projects
+    for folder in two_projects:
+        assert cli.run(["add", "images", str(many), "--project", str(folder)]) == 0
+    words = ["embed", "--batch-size", "2", "--project"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "ecotone", *words, str(stopped)], stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE, text=True,
+    )
+    with Project(stopped) as project:
+        while not any(run.command == "embed" for run in project.catalog.runs()):
+            assert process.poll() is None, "it ended before it could be interrupted"
+            time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate()
+    assert (process.returncode, err) == (130, "ecotone: stopped; run again to continue\n")
+    for folder in two_projects:
+        assert cli.run([*words, str(folder)]) == 0
+    assert contents(stopped) == contents(calm)
