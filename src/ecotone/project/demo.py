@@ -146,6 +146,7 @@ def _generate(project: Any, order: Any, labels: int, settings: dict[str, Any],
 def _work(project: Any, progress: Progress | None) -> tuple[Any, Any, list[str]]:
     """What a user of the command line does, step by step."""
     from ecotone.project.demo_model import FILE
+    from ecotone.project.demo_truth import evaluate_on_truth
 
     made = project.path / GENERATED
     notes: list[str] = []
@@ -157,7 +158,8 @@ def _work(project: Any, progress: Progress | None) -> tuple[Any, Any, list[str]]
     project.classify(str(made / FILE), made / "global_classes.txt", progress=progress)
     project.embed("handcrafted", progress=progress)
     fusion = project.fuse(progress=progress)
-    project.evaluate(seeds=1, progress=progress)
+    with project.writing("evaluate"):
+        evaluate_on_truth(project, made / "truth.json", progress)
     report = project.report(progress=progress)
     return fusion, report, notes
 

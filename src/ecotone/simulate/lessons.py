@@ -16,11 +16,12 @@ from ecotone.simulate.biomes import ELSEWHERE
 from ecotone.simulate.elsewhere import GlobalClass, global_classes
 from ecotone.simulate.exposure import Light, develop, light_of, night_view
 from ecotone.simulate.landscape import View, make_view
-from ecotone.simulate.scenes import cast, compose
+from ecotone.simulate.scenes import cast, compose, openness
 
 SIDE = 96
 CONTEXT = 0.05
-TRIES = 6  # to draw an animal that can be seen
+TRIES = 12  # to draw an animal that can be seen
+LARGEST = 115.0  # pixels of a shoulder's height; a cut-out of 96 pixels needs no more
 
 
 def make_lessons(
@@ -65,7 +66,10 @@ def _lesson(species: Species | None, views: tuple[View, View], rng: np.random.Ge
         view = views[night]
         if species is None:
             return _cut(view.scene, _somewhere(rng), light, rng)
-        scene, seen = compose(view, cast(species, rng, 1, night), light)
+        actors = cast(species, rng, 1, night, LARGEST)
+        if openness(view, actors[0]) < 0.45:
+            continue
+        scene, seen = compose(view, actors, light)
         if seen and seen[-1].visible > 0.3:
             return _cut(scene, seen[-1].box, light, rng)
     return _cut(view.scene, _somewhere(rng), light, rng)

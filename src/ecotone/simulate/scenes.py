@@ -54,11 +54,14 @@ class Seen:
     pixels: float
 
 
-def cast(species: Species, rng: np.random.Generator, count: int = 1, night: bool = False
-         ) -> list[Actor]:
-    """A group of one species at a likely place before the camera."""
+def cast(species: Species, rng: np.random.Generator, count: int = 1, night: bool = False,
+         largest: float = LARGEST) -> list[Actor]:
+    """A group of one species at a likely place before the camera.
+
+    largest: pixels of the shoulder's height.
+    """
     tall = species.height * {"person": 0.6}.get(species.shape.plan, 1.0)
-    largest = LARGEST * (0.6 if species.shape.neck > 0.7 else 1.0)
+    largest = largest * (0.6 if species.shape.neck > 0.7 else 1.0)
     pixels = np.exp(rng.uniform(np.log(SMALLEST), np.log(largest)))
     reach = max(NIGHT_REACH, tall * 3.5) if night else FARTHEST
     middle = float(np.clip(tall * 640 / pixels, NEAREST, reach))
@@ -83,6 +86,24 @@ def cast(species: Species, rng: np.random.Generator, count: int = 1, night: bool
         actors.append(Actor(species, float(spread), float(distance), left ^ (rng.random() < 0.12),
                             size, pose, int(rng.integers(2**31)), speed))
     return actors
+
+
+def openness(view: View, actor: Actor) -> float:
+    """About how much of an animal the plants before it leave to see, 0..1, without drawing it."""
+    pixels = actor.size * actor.species.height * view.focal / actor.distance
+    row = view.row(actor.distance)
+    column = view.scene.shape[1] / 2 + actor.x * view.focal / actor.distance
+    height, width = view.distance.shape
+    half = 0.75 * pixels * actor.pose.turn
+    rows = slice(int(np.clip(row - pixels, 0, height - 2)), int(np.clip(row, 2, height)), 4)
+    left, right = np.clip((column - half, column + half), 0, width)
+    columns = slice(min(int(left), width - 2), max(int(right), 2), 4)
+    inside = float((right - left) / (2 * half))
+    free = np.ones_like(view.distance[rows, columns])
+    for layer in view.layers:
+        if layer.distance < actor.distance:
+            free = free * (1 - layer.alpha[rows, columns])
+    return float(free.mean()) * inside if free.size else 0.0
 
 
 def coat_of(species: Species, rng: np.random.Generator) -> Coat:
