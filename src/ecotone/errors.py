@@ -1,13 +1,13 @@
 """The exception tree. A message says what was found, where, what was expected, and how to mend it.
 
     EcotoneError
-    ├── InputError            an argument or a user's file content is wrong (shape, value, unknown label)
+    ├── InputError            an argument or a file's content is wrong (shape, value, label)
     │   └── FormatError       a file is not in the format it should be (file, row, field)
     ├── TaxonomyError         a tree with a cycle, an orphan, or a name that cannot be placed
     ├── MediaError            one picture cannot be read; collected per file, never ends a run
     ├── BackendError          a model cannot be loaded or run
     │   └── MissingExtraError an optional package is not installed
-    └── ProjectError          the project folder is missing, broken, locked, or lacks what a step needs
+    └── ProjectError          the project is missing, broken, locked, or lacks what a step needs
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""The values that cross borders: frozen dataclasses of parallel arrays, checked where they are made.
+"""The values that cross borders: frozen dataclasses of parallel arrays, checked where made.
 
-N detections, S global classes, K local classes, D embedding dimensions, everywhere the same letters.
+N detections, S global classes, K local classes, D embedding dimensions: everywhere the same.
 """
 
 from __future__ import annotations
@@ -119,7 +119,7 @@ class GlobalScores:
 
 @dataclass(frozen=True, eq=False)
 class Posteriors:
-    """Local probabilities. id: (N,) str; values: (N, K) float32, rows sum to 1; classes: K names."""
+    """Local probabilities. id: (N,) str. values: (N, K) float32, rows sum to 1. classes: K."""
 
     id: np.ndarray
     values: np.ndarray

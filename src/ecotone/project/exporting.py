@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ import numpy as np
 
 from ecotone.errors import InputError
 from ecotone.project.gathering import score_names
+from ecotone.project.modelling import class_rows
 from ecotone.project.records import read_record
 
 Progress = Callable[[int, int | None, str], None]
@@ -55,15 +56,17 @@ def export(
             for model in score_names(catalog)
         },
         run_id=run,
-        scientific_names=names_of_classes(catalog.label_names()),
+        scientific_names=scientific_names(record["classes"], catalog.label_names()),
     )
     rows = write_table(path, _told(pieces, len(detections), progress), form)
     return ExportResult(path, rows, run, record["preferred"] if source == "best" else source)
 
 
-def names_of_classes(names: Mapping[str, tuple[str, str]]) -> dict[str, str]:
-    """Local class -> its scientific name: as labelled, else when the class is one itself."""
-    return {label: scientific for label, (scientific, _) in names.items()}
+def scientific_names(
+    classes: Iterable[str], names: Mapping[str, tuple[str, str]]
+) -> dict[str, str]:
+    """Local class -> its scientific name: as people gave it, else as the class itself says it."""
+    return {row["label"]: row["scientificName"] for row in class_rows(classes, names, None)}
 
 
 def _told(

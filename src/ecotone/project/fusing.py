@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ecotone.project.gathering import Gathered, gather
+from ecotone.project.gathering import Gathered, gather, need_classes
 from ecotone.project.records import LATEST, make_record, write_json
 from ecotone.project.status import state_of
 from ecotone.types import Posteriors
@@ -53,6 +53,8 @@ def fuse(
     Raises ProjectError when there are no pictures, or neither labels nor local classes.
     """
     say = progress or (lambda done, total, text: None)
+    if project.catalog.counts()["media"]:
+        need_classes(project, project.catalog.current_labels(), classes)
     notes = ensure_embeddings(project, embedding_model, progress)
     gathered = gather(project, classes, embedding_model, score_models)
     seed = project.config.random_state if seed is None else seed

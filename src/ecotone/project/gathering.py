@@ -71,7 +71,7 @@ def gather(
     classes, embedding_model and score_models override the project's settings.
     Raises ProjectError when there are no pictures, no embeddings, or no labels and no classes.
     """
-    from ecotone.store.vectors import read_embeddings, read_scores
+    from ecotone.store.vectors import read_embeddings
 
     catalog, folder, notes = project.catalog, project.path / "vectors", []
     everything = catalog.detections()
@@ -91,15 +91,7 @@ def gather(
     labels, unknown = _labels(detections.id, known, local)
     if unknown:
         notes.append(f"labels that are none of the local classes, not used: {', '.join(unknown)}")
-    wanted = list(score_models or project.config.score_models) or score_names(catalog)
-    scores = {}
-    for name in wanted:
-        if name not in score_names(catalog):
-            raise InputError(
-                f"no scores of a model {name!r} here; there are: "
-                f"{', '.join(score_names(catalog)) or 'none'}."
-            )
-        scores[name] = read_scores(catalog, folder, name, detections.id)
+    scores = scores_of(project, detections, score_models)
     if project.config.use_detector and has_detector(everything):
         scores[DETECTOR] = detector_scores(detections)
     return Gathered(
@@ -126,6 +118,26 @@ def choose_embeddings(project: Any, wanted: str | None = None) -> str:
     return wanted or names[-1]
 
 
+def scores_of(
+    project: Any, detections: Detections, models: Sequence[str] | None = None
+) -> dict[str, GlobalScores]:
+    """Scores of these detections by global model: those named here or in the settings, else all.
+
+    Raises InputError when a model has no scores here.
+    """
+    from ecotone.store.vectors import read_scores
+
+    there = score_names(project.catalog)
+    wanted = list(models or project.config.score_models) or there
+    for name in wanted:
+        if name not in there:
+            raise InputError(
+                f"no scores of a model {name!r} here; there are: {', '.join(there) or 'none'}."
+            )
+    folder = project.path / "vectors"
+    return {name: read_scores(project.catalog, folder, name, detections.id) for name in wanted}
+
+
 def score_names(catalog: Any) -> list[str]:
     """Names of the global models whose scores the catalogue holds."""
     from ecotone.store.vectors import score_models
@@ -144,17 +156,22 @@ def local_classes(
     given = tuple(classes or project.config.classes)
     if given:
         return tuple(dict.fromkeys(given))
+    need_classes(project, known, None)
     used = sorted(set(known.values()))
-    if not used:
-        raise ProjectError(
-            "no labels and no local classes yet; add labels: ecotone add labels labels.csv "
-            "(or list the classes in ecotone.toml)"
-        )
     from ecotone.taxonomy.names import parse_label
 
     stands_for = {parse_label(name).special for name in used}
     found = [c for c in CATEGORIES[1:] if c in set(detections.category) and c not in stands_for]
     return (*used, *found)
+
+
+def need_classes(project: Any, known: dict[str, str], classes: Sequence[str] | None) -> None:
+    """Raise ProjectError when neither labels nor a list say what the local classes are."""
+    if not (classes or project.config.classes or known):
+        raise ProjectError(
+            "no labels and no local classes yet; add labels: ecotone add labels labels.csv "
+            "(or list the classes in ecotone.toml)"
+        )
 
 
 def _usable(
