@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ecotone.project.gathering import Gathered, gather, need_classes
-from ecotone.project.records import LATEST, make_record, write_json
+from ecotone.project.records import LATEST, make_record, recorded_run, write_json
 from ecotone.project.status import state_of
 from ecotone.types import Posteriors
 
@@ -62,10 +62,9 @@ def fuse(
         **project.config.as_dict(), "classes": list(gathered.local_classes), "random_state": seed,
         "embedding_model": gathered.embedding_model, "score_models": list(gathered.scores),
     }
-    run = project.catalog.start_run("fuse", settings, seed)
     started = time.perf_counter()
-    try:
-        say(0, None, f"fusing {len(gathered)} detections, {len(gathered.local_classes)} classes")
+    with recorded_run(project.catalog, "fuse", settings, seed) as (run, summary):
+        say(0, None, f"fusing {len(gathered):,} detections, {len(gathered.local_classes)} classes")
         classifier = fit(gathered, seed)
         sets = posteriors_of(classifier, gathered)
         record = make_record(run, gathered, classifier, settings, seed)
@@ -73,12 +72,7 @@ def fuse(
         record["seconds"] = round(time.perf_counter() - started, 2)
         say(0, None, "writing posteriors and the local model")
         model = _store(project, run, gathered, classifier, sets, record)
-    except BaseException as error:
-        status = "failed" if isinstance(error, Exception) else "interrupted"
-        project.catalog.finish_run(run, status, {"error": str(error)})
-        raise
-    summary = {"scores": record["scores"], "counts": record["counts"]}
-    project.catalog.finish_run(run, "done", summary)
+        summary.update(scores=record["scores"], counts=record["counts"])
     return FuseResult(
         run, model, len(gathered), record["counts"]["labelled"], gathered.local_classes,
         record["preferred"], record["selection"]["chosen"], record["scores"],

@@ -6,7 +6,8 @@ import json
 import os
 import platform
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime, timezone
 from importlib import metadata
 from pathlib import Path
@@ -19,6 +20,24 @@ from ecotone.errors import ProjectError
 from ecotone.project.gathering import Gathered
 
 LATEST = "latest_fuse"  # the note in the catalogue that names the newest finished fusion
+
+
+@contextmanager
+def recorded_run(
+    catalog: Any, command: str, settings: dict[str, Any], seed: int
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """A run in the catalogue around a block: its id, and a summary to be filled.
+
+    It ends as "done", "failed" or "interrupted"; one that is killed stays "running".
+    """
+    run, summary = catalog.start_run(command, settings, seed), {}
+    try:
+        yield run, summary
+    except BaseException as error:
+        status = "failed" if isinstance(error, Exception) else "interrupted"
+        catalog.finish_run(run, status, {"error": str(error)})
+        raise
+    catalog.finish_run(run, "done", summary)
 
 
 def make_record(
