@@ -77,7 +77,7 @@ RESERVE: tuple[Species, ...] = (
        replace(OX, length=0.78, chest=0.31, waist=0.33, rump=0.29, thigh=0.12, foot=0.082, neck=0.2,
                neck_up=25, neck_radii=(0.23, 0.2), head=0.3, skull=0.195, muzzle=0.085,
                head_down=42, ear=0.42, ear_width=0.2, ear_angle=225, tail=0.5, tuft=0.03,
-               trunk=0.78, tusks=0.34, graze=0.15),
+               trunk=0.68, tusks=0.34, graze=0.15),
        Coat((0.45, 0.42, 0.39), belly=(0.4, 0.37, 0.34), ear=(0.42, 0.39, 0.365), fur=0.1), 2, 0.4),
     _s("Giraffa camelopardalis", "giraffe", "Artiodactyla", "Giraffidae", 3.0,
        replace(ANTELOPE, length=0.55, chest=0.2, waist=0.165, rump=0.165, rump_height=0.88,

@@ -57,6 +57,10 @@ class Order:
         """Where this part writes its boxes and its truth."""
         return Path(self.folder) / "parts" / f"notes-{self.part}.json"
 
+    def log(self) -> Path:
+        """What the process of this part says when it fails."""
+        return Path(self.folder) / "parts" / f"log-{self.part}.txt"
+
     def lesson_file(self) -> Path:
         """Where this part writes its lessons."""
         return Path(self.folder) / "parts" / f"lessons-{self.part}.npz"
@@ -146,19 +150,21 @@ def _draw_all(order: Order, progress: Progress | None) -> None:
     waiting = [Order(**{**asdict(order), "part": part}) for part in range(PARTS)]
     for part in waiting:
         part.notes().unlink(missing_ok=True)
-    running: list[subprocess.Popen[bytes]] = []
+    running: list[tuple[subprocess.Popen[bytes], Order]] = []
     try:
         while waiting or running:
             while waiting and len(running) < max(1, os.cpu_count() or 1):
-                running.append(_start(waiting.pop(0)))
-            for process in running:
+                running.append((_start(waiting[0]), waiting.pop(0)))
+            for process, part in running:
                 if process.poll():
-                    raise EcotoneError(f"demo: drawing the pictures failed ({_reason(process)}).")
-            running = [process for process in running if process.poll() is None]
+                    said = part.log().read_text(encoding="utf-8", errors="replace").strip()
+                    reason = said.splitlines()[-1] if said else f"exit code {process.returncode}"
+                    raise EcotoneError(f"demo: drawing the pictures failed ({reason}).")
+            running = [pair for pair in running if pair[0].poll() is None]
             _tell(order, progress)
             time.sleep(PAUSE if running else 0)
     finally:
-        for process in running:
+        for process, _ in running:
             process.kill()
             process.wait()
 
@@ -167,13 +173,9 @@ def _start(order: Order) -> subprocess.Popen[bytes]:
     # One thread each: the processes share the cores among them.
     threads = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
     command = [sys.executable, "-m", "ecotone.simulate.writing", json.dumps(asdict(order))]
-    return subprocess.Popen(command, env={**os.environ, **threads}, stdin=subprocess.DEVNULL,
-                            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-
-
-def _reason(process: subprocess.Popen[bytes]) -> str:
-    text = process.stderr.read().decode(errors="replace") if process.stderr else ""
-    return (text.strip().splitlines() or [f"exit code {process.returncode}"])[-1]
+    with order.log().open("wb") as log:
+        return subprocess.Popen(command, env={**os.environ, **threads}, stdin=subprocess.DEVNULL,
+                                stdout=subprocess.DEVNULL, stderr=log)
 
 
 def _tell(order: Order, progress: Progress | None) -> None:
