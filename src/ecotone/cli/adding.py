@@ -70,8 +70,8 @@ def labels(file: Path, author: str, project: Path | None, as_json: bool) -> None
     Columns: filePath (or filename, mediaID, observationID) and scientificName, vernacularName,
     label or category. Labels are never overwritten: the newest one of a picture counts.
     """
-    with open_project(project) as opened:
-        result = opened.add_labels(file, author=author)
+    with open_project(project) as opened, progress() as report:
+        result = opened.add_labels(file, author=author, progress=report)
     _finish("labels", result, as_json)
 
 
@@ -84,8 +84,8 @@ def detections(file: Path, project: Path | None, as_json: bool) -> None:
 
     Without detections the whole picture is one detection.
     """
-    with open_project(project) as opened:
-        result = opened.add_detections(file)
+    with open_project(project) as opened, progress() as report:
+        result = opened.add_detections(file, progress=report)
     _finish("detections", result, as_json)
 
 
@@ -100,8 +100,8 @@ def scores(file: Path, name: str | None, project: Path | None, as_json: bool) ->
     FILE is SpeciesNet json, MegaDetector json with classifications, or csv or parquet with a column
     filePath and one column a class.
     """
-    with open_project(project) as opened:
-        result = opened.add_scores(file, name=name)
+    with open_project(project) as opened, progress() as report:
+        result = opened.add_scores(file, name=name, progress=report)
     _finish("scores", result, as_json)
 
 

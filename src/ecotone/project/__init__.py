@@ -118,26 +118,30 @@ class Project:
         with self.writing("add images"):
             return add_images(self, Path(folder), progress)
 
-    def add_labels(self, file: str | Path, author: str = "") -> Any:
+    def add_labels(
+        self, file: str | Path, author: str = "", progress: Progress | None = None
+    ) -> Any:
         """Add labels from a csv file; see `ecotone.project.adding.add_labels`."""
         from ecotone.project.adding import add_labels
 
         with self.writing("add labels"):
-            return add_labels(self, Path(file), author)
+            return add_labels(self, Path(file), author, progress)
 
-    def add_detections(self, file: str | Path) -> Any:
+    def add_detections(self, file: str | Path, progress: Progress | None = None) -> Any:
         """Add a detector's boxes; see `ecotone.project.adding.add_detections`."""
         from ecotone.project.adding import add_detections
 
         with self.writing("add detections"):
-            return add_detections(self, Path(file))
+            return add_detections(self, Path(file), progress)
 
-    def add_scores(self, file: str | Path, name: str | None = None) -> Any:
+    def add_scores(
+        self, file: str | Path, name: str | None = None, progress: Progress | None = None
+    ) -> Any:
         """Add the scores of a global model; see `ecotone.project.adding.add_scores`."""
         from ecotone.project.adding import add_scores
 
         with self.writing("add scores"):
-            return add_scores(self, Path(file), name)
+            return add_scores(self, Path(file), name, progress)
 
     def add_taxonomy(self, file: str | Path) -> Any:
         """Add a taxonomy; see `ecotone.project.adding.add_taxonomy`."""

@@ -37,6 +37,11 @@ class AddReport:
     problems: list[str] = field(default_factory=list)
 
 
+def sayer(progress: Progress | None) -> Progress:
+    """The progress function, or one that says nothing."""
+    return progress or (lambda done, total, text: None)
+
+
 def add_images(project: Any, folder: Path, progress: Progress | None = None) -> AddReport:
     """Register the pictures of a folder and its subfolders.
 
@@ -46,7 +51,7 @@ def add_images(project: Any, folder: Path, progress: Progress | None = None) -> 
     Raises InputError when there is no such folder.
     """
     root = folder.resolve()
-    say = progress or (lambda done, total, text: None)
+    say = sayer(progress)
     listing = list_pictures(root)
     if not listing.files:
         return AddReport(0, 0, 0, [
@@ -189,11 +194,13 @@ def need_media(catalog: Any) -> MediaTable:
     return media
 
 
-def add_labels(project: Any, file: Path, author: str = "") -> AddReport:
+def add_labels(
+    project: Any, file: Path, author: str = "", progress: Progress | None = None
+) -> AddReport:
     """Add the labels that people gave; see `ecotone.project.adding_labels`."""
     from ecotone.project.adding_labels import add_labels as add
 
-    return add(project, file, author)
+    return add(project, file, author, progress)
 
 
 def add_taxonomy(project: Any, file: Path) -> AddReport:
@@ -230,18 +237,22 @@ def _taxon_key(row: Mapping[str, str]) -> tuple[str, ...]:
     return row["scientificName"].casefold(), row["vernacularName"].casefold()
 
 
-def add_detections(project: Any, file: Path) -> AddReport:
+def add_detections(
+    project: Any, file: Path, progress: Progress | None = None
+) -> AddReport:
     """Add a detector's boxes; see `ecotone.project.adding_results`."""
     from ecotone.project.adding_results import add_detections as add
 
-    return add(project, file)
+    return add(project, file, progress)
 
 
-def add_scores(project: Any, file: Path, name: str | None = None) -> AddReport:
+def add_scores(
+    project: Any, file: Path, name: str | None = None, progress: Progress | None = None
+) -> AddReport:
     """Add the scores of a global model; see `ecotone.project.adding_results`."""
     from ecotone.project.adding_results import add_scores as add
 
-    return add(project, file, name)
+    return add(project, file, name, progress)
 
 
 __all__ = [

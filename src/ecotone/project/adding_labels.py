@@ -11,11 +11,13 @@ from ecotone.ingest.boxes import pair_boxes
 from ecotone.ingest.labels import LabelRow, class_names, read_labels
 from ecotone.ingest.matching import MediaIndex
 from ecotone.ingest.text import some
-from ecotone.project.adding import AddReport, need_media, renew_events
+from ecotone.project.adding import AddReport, Progress, need_media, renew_events, sayer
 from ecotone.store.tables import LabelTable, MediaTable, NewLabel
 
 
-def add_labels(project: Any, file: Path, author: str = "") -> AddReport:
+def add_labels(
+    project: Any, file: Path, author: str = "", progress: Progress | None = None
+) -> AddReport:
     """Add the labels that people gave, from a csv file; see `ecotone.ingest.labels` for columns.
 
     A row that says of a picture what this file (or this author) said of it before adds nothing.
@@ -23,6 +25,8 @@ def add_labels(project: Any, file: Path, author: str = "") -> AddReport:
     where the pictures have none.
     Raises FormatError when the file is no table of labels, ProjectError without pictures.
     """
+    say = sayer(progress)
+    say(0, None, f"reading {file.name}")
     read = read_labels(file)
     catalog = project.catalog
     media = need_media(catalog)
@@ -38,6 +42,7 @@ def add_labels(project: Any, file: Path, author: str = "") -> AddReport:
     fresh, skipped = _news(given, table, author, source)
     rows = [row for row, _, _ in placed]
     where = [medium for _, medium, _ in placed]
+    say(0, None, "storing labels")
     with catalog.transaction():
         added = catalog.add_labels(fresh, author, source)
         updated = _update_media(catalog, media, rows, where)

@@ -17,20 +17,24 @@ from scipy import sparse
 from ecotone.errors import FormatError, InputError
 from ecotone.ingest.boxes import pair_boxes
 from ecotone.ingest.matching import MediaIndex
-from ecotone.ingest.results import ImageResult, ResultFile, Scores
+from ecotone.ingest.results import ImageResult, ResultFile
 from ecotone.ingest.results_file import read_results
 from ecotone.ingest.scores_table import ScoreTable, read_score_table
 from ecotone.ingest.text import some
-from ecotone.project.adding import AddReport, need_media
+from ecotone.project.adding import AddReport, Progress, need_media, sayer
+from ecotone.project.score_rows import ScoreRows
 from ecotone.store.media import WHOLE
 from ecotone.store.tables import Box, MediaTable
 
 CHUNK = 4096  # media whose boxes are stored in one transaction
+ROWS = 50_000  # scores handed to the store at once
 TYPICAL = 0.2  # what MegaDetector 5 and 6 recommend; used where a file does not say
 WHOLE_PICTURE = "whole-picture scores of "  # note: models whose scores know no boxes
 
 
-def add_detections(project: Any, file: Path) -> AddReport:
+def add_detections(
+    project: Any, file: Path, progress: Progress | None = None
+) -> AddReport:
     """Make a detector's boxes the detections of its pictures.
 
     Boxes from the project's threshold on (else what the file recommends, else 0.2). A picture
@@ -38,6 +42,8 @@ def add_detections(project: Any, file: Path) -> AddReport:
     stay as they are. Numbers in the report are detections.
     Raises FormatError when the file is of another kind or has no boxes.
     """
+    say = sayer(progress)
+    say(0, None, f"reading {file.name}")
     results = read_results(file)
     if not results.has_boxes:
         raise FormatError(
@@ -46,7 +52,7 @@ def add_detections(project: Any, file: Path) -> AddReport:
     media = need_media(project.catalog)
     images, problems = _placed_images(media, results)
     threshold = _threshold(project, results)
-    counts = _store_boxes(project, images, results.detector, threshold)
+    counts = _store_boxes(project, images, results.detector, threshold, say)
     failed = [i.file for i in images.values() if i.boxes is None and i.failure]
     if failed:
         problems.append(
@@ -75,7 +81,8 @@ def _placed_images(
 
 
 def _store_boxes(
-    project: Any, images: Mapping[str, ImageResult], detector: str, threshold: float
+    project: Any, images: Mapping[str, ImageResult], detector: str, threshold: float,
+    say: Progress,
 ) -> tuple[int, int, int]:
     """Store boxes; how many detections are new, changed, already there."""
     catalog = project.catalog
@@ -89,6 +96,7 @@ def _store_boxes(
     for start in range(0, len(names), CHUNK):
         part = {m: wanted[m] for m in names[start : start + CHUNK]}
         catalog.replace_boxes(part, detector)
+        say(start + len(part), len(names), "storing boxes")
     after = _in_use(catalog)
     added = updated = skipped = 0
     for medium in names:
@@ -166,7 +174,9 @@ def _carry_scores(project: Any, here: Mapping[str, InUse]) -> None:
             writer.append([target for target, _ in pairs], scores.values)
 
 
-def add_scores(project: Any, file: Path, name: str | None = None) -> AddReport:
+def add_scores(
+    project: Any, file: Path, name: str | None = None, progress: Progress | None = None
+) -> AddReport:
     """Add the scores of a global model: SpeciesNet or MegaDetector json, csv or parquet.
 
     Scores of a box go to the detection that is the same box, scores of a picture to its animals
@@ -175,14 +185,16 @@ def add_scores(project: Any, file: Path, name: str | None = None) -> AddReport:
     the report are detections.
     Raises FormatError when the file holds no scores.
     """
+    say = sayer(progress)
     media = need_media(project.catalog)
+    say(0, None, f"reading {file.name}")
     if _is_json(file):
-        return _add_json(project, file, name, media)
+        return _add_json(project, file, name, media, say)
     table = read_score_table(file)
-    gathered = _Gathered(table.classes)
+    gathered = ScoreRows(table.classes)
     problems = [*table.problems, *_gather_table(project, media, table, gathered)]
     whole = table.bbox is None and table.id_kind != "detection"
-    return _store(project, gathered, name or file.stem, table.complete, whole, problems)
+    return _store(project, gathered, name or file.stem, table.complete, whole, problems, say)
 
 
 def _is_json(file: Path) -> bool:
@@ -195,40 +207,9 @@ def _is_json(file: Path) -> bool:
         raise FormatError(f"{file}: cannot be read ({error.strerror}).") from error
 
 
-class _Gathered:
-    """Rows of scores on their way to the store: detection ids and sparse rows of S classes."""
-
-    def __init__(self, classes: Sequence[str] = ()) -> None:
-        self.column = {name: i for i, name in enumerate(classes)}
-        self.ids: list[str] = []
-        self.rows: list[tuple[list[int], list[float]]] = []
-
-    def add(self, ids: Sequence[str], scores: Scores) -> None:
-        """The same scores for some detections."""
-        columns = [self.column.setdefault(name, len(self.column)) for name, _ in scores]
-        for identity in ids:
-            self.ids.append(identity)
-            self.rows.append((columns, [value for _, value in scores]))
-
-    def matrix(self) -> tuple[list[str], sparse.csr_matrix, int]:
-        """Detection ids, their rows (N, S), and how many rows were scaled down to a sum of 1."""
-        pointer = np.cumsum([0, *(len(c) for c, _ in self.rows)])
-        columns = np.concatenate([c for c, _ in self.rows] or [[]]).astype(np.int64)
-        data = np.concatenate([v for _, v in self.rows] or [[]]).astype(np.float64)
-        shape = (len(self.rows), max(len(self.column), 1))
-        values = sparse.csr_matrix((data, columns, pointer), shape=shape)
-        values.sum_duplicates()
-        return self.ids, *at_most_one(values)
-
-
-def at_most_one(values: sparse.csr_matrix) -> tuple[sparse.csr_matrix, int]:
-    """Rows that sum to at most 1, and how many were clearly above."""
-    total = np.asarray(values.sum(axis=1)).ravel()
-    scaled = sparse.diags(1.0 / np.maximum(total, 1.0)) @ values
-    return sparse.csr_matrix(scaled, dtype=np.float32), int((total > 1.05).sum())
-
-
-def _add_json(project: Any, file: Path, name: str | None, media: MediaTable) -> AddReport:
+def _add_json(
+    project: Any, file: Path, name: str | None, media: MediaTable, say: Progress
+) -> AddReport:
     results = read_results(file)
     if not results.has_scores:
         raise FormatError(
@@ -238,9 +219,9 @@ def _add_json(project: Any, file: Path, name: str | None, media: MediaTable) -> 
     images, problems = _placed_images(media, results)
     seen = {m for m, d in zip(media.id, media.detector, strict=True) if d}
     unseen = {m: image for m, image in images.items() if m not in seen}
-    _store_boxes(project, unseen, results.detector, _threshold(project, results))
+    _store_boxes(project, unseen, results.detector, _threshold(project, results), say)
     here = _in_use(project.catalog)
-    gathered = _Gathered()
+    gathered = ScoreRows()
     whole, lost = True, []
     for medium, image in images.items():
         found = [b for b in image.boxes or () if b.scores]
@@ -256,10 +237,11 @@ def _add_json(project: Any, file: Path, name: str | None, media: MediaTable) -> 
             f"(below the threshold, or of another detector): {some(lost)}"
         )
     problems = [*results.problems, *problems]
-    return _store(project, gathered, name or results.classifier, results.complete, whole, problems)
+    known_as = name or results.classifier
+    return _store(project, gathered, known_as, results.complete, whole, problems, say)
 
 
-def _add_boxes(gathered: _Gathered, here: InUse, found: Sequence[Any]) -> list[str]:
+def _add_boxes(gathered: ScoreRows, here: InUse, found: Sequence[Any]) -> list[str]:
     """Scores of boxes to the detections that are the same; the targets that got none."""
     pairs = pair_boxes(
         np.array([b.bbox for b in found]).reshape(-1, 4), np.array(here.boxes).reshape(-1, 4)
@@ -273,7 +255,7 @@ def _add_boxes(gathered: _Gathered, here: InUse, found: Sequence[Any]) -> list[s
 
 
 def _gather_table(
-    project: Any, media: MediaTable, table: ScoreTable, gathered: _Gathered
+    project: Any, media: MediaTable, table: ScoreTable, gathered: ScoreRows
 ) -> list[str]:
     """Rows of a table on their detections; rows of one detection are added up or averaged."""
     here = _in_use(project.catalog)
@@ -332,7 +314,8 @@ def _targets(
 
 
 def _store(
-    project: Any, gathered: _Gathered, name: str, complete: bool, whole: bool, problems: list[str]
+    project: Any, gathered: ScoreRows, name: str, complete: bool, whole: bool,
+    problems: list[str], say: Progress,
 ) -> AddReport:
     from ecotone.store.vectors import ScoreWriter
 
@@ -356,7 +339,10 @@ def _store(
         ) as writer:
             if whole != bool(catalog.note(WHOLE_PICTURE + name)):
                 catalog.set_note(WHOLE_PICTURE + name, whole)
-            writer.append([ids[r] for r in fresh], values[fresh])
+            for start in range(0, len(fresh), ROWS):
+                part = fresh[start : start + ROWS]
+                writer.append([ids[r] for r in part], values[part])
+                say(start + len(part), len(fresh), "storing scores")
     updated = int(there[fresh].sum())
     return AddReport(
         len(fresh) - updated, updated, int((filled & same & there).sum()), problems
