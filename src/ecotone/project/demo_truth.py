@@ -102,7 +102,7 @@ def evaluate_on_truth(project: Any, truth_file: Path, progress: Any = None) -> N
     result = evaluate(stand_in, counts=counts, seeds=SEEDS, progress=progress,
                       methods=(LOCAL_ONLY, BY_NAMES, MAP_ONLY, PREFERRED))
     # The curve ends at as many labels as the project has: what is beyond is not its own.
-    records = [r for r in result.records if r["n_labels"] <= mine]
+    records = [r for r in result.records if r["n_labels"] <= mine] or result.records
     record = json.loads(result.path.read_text(encoding="utf-8"))
     record.update(records=records, summary=summarise(records), groups=summarise_groups(records),
                   notes=[NOTE, *record["notes"]])

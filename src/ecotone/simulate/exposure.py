@@ -33,7 +33,7 @@ def light_of(when: datetime, night: bool, rng: np.random.Generator, cast: float 
     cast: how far the camera's own white balance is off, - is bluer and + is redder.
     """
     if night:
-        return Light(True, (1.0, 1.0, 1.0), 0.0, rng.uniform(0.012, 0.026))
+        return Light(True, (1.0, 1.0, 1.0), 0.0, rng.uniform(0.01, 0.02))
     hour = when.hour + when.minute / 60
     elevation = float(np.sin(np.pi * np.clip((hour - 5.6) / 12.8, 0.02, 0.98)))
     warm = (1 - elevation) ** 2
@@ -41,7 +41,7 @@ def light_of(when: datetime, night: bool, rng: np.random.Generator, cast: float 
     strength = (0.62 + 0.45 * elevation) * rng.uniform(0.9, 1.08) * (0.86 + 0.14 * sun)
     red = strength * (1 + 0.22 * warm * sun + cast)
     blue = strength * (1 - 0.3 * warm * sun + 0.06 * (1 - sun) - cast)
-    return Light(False, (red, strength, blue), sun, 0.006 + 0.016 * (1 - elevation))
+    return Light(False, (red, strength, blue), sun, 0.005 + 0.009 * (1 - elevation))
 
 
 def flash(distance: np.ndarray | float) -> np.ndarray:

@@ -182,10 +182,12 @@ def _coordinates(chain: Chain, x: np.ndarray, y: np.ndarray, best: np.ndarray, g
     if len(x) > 1:
         tx, ty = np.gradient(x), np.gradient(y)
         norm = np.maximum(np.hypot(tx, ty), 1e-6)
-        forward = dx * (tx / norm)[best] + dy * (ty / norm)[best]
+        tx, ty = (tx / norm)[best], (ty / norm)[best]
+        forward = dx * tx + dy * ty
+        u = (along[best] + forward) / total
+        dx, dy = dx - forward * tx, dy - forward * ty  # what is left points across
     else:
-        forward = np.zeros_like(dx)
-    u = (along[best] + forward) / total
+        u = np.zeros_like(dx)
     units = np.float32(np.linalg.norm(np.diff(chain.points, axis=0), axis=1).sum())
     return u, np.broadcast_to(units, u.shape), -dy / radius, dx / radius
 
