@@ -46,12 +46,13 @@ def run(
     if taxonomy is not None:
         _tell(result, "taxa", project.add_taxonomy(taxonomy), f"{taxonomy}: no taxa in this file")
     if detections is not None:
-        added = project.add_detections(detections)
+        added = project.add_detections(detections, progress=progress)
         _tell(result, "detections", added, f"{detections}: no row fits a picture")
-    added = project.add_labels(labels)
+    added = project.add_labels(labels, progress=progress)
     _tell(result, "labels", added, f"{labels}: no row fits a picture")
     if scores is not None:
-        _tell(result, "scores", project.add_scores(scores), f"{scores}: no row fits a picture")
+        added = project.add_scores(scores, progress=progress)
+        _tell(result, "scores", added, f"{scores}: no row fits a picture")
     _models(project, result, model, classes, preprocessing, scores is not None, progress)
     result.fusion = project.fuse(seed=seed, progress=progress)
     _evaluate(project, result, progress)
