@@ -7,7 +7,7 @@ n training rows, d feature dimensions, K local classes.
 
 Every round multiplies the student by the global evidence again, so that it cannot drift away from
 it. Sources: StatA, Zanella et al., CVPR 2025 (why the anchor is needed); Saerens et al. 2002 and
-Dawid and Skene 1979 (the generative relatives); METHODS of co-training, Blum and Mitchell 1998.
+Dawid and Skene 1979 (the generative relatives); Blum and Mitchell 1998 (co-training).
 """
 
 from __future__ import annotations
@@ -86,6 +86,14 @@ class Recipe:
     anchor: float
     keep: tuple[int, ...]
 
+    @property
+    def label(self) -> str:
+        """What people read: the gaussian schedule is EM of a generative model (its exponents a on
+        features and b on evidence), the logistic one plain co-training."""
+        if self.kind == "gaussian":
+            return f"generative EM, a={self.strength:g} b={self.anchor:g}"
+        return f"logistic co-training, b={self.anchor:g}"
+
 
 RECIPES = (
     Recipe("gaussian", 0.25, 0.7, (1,)),
@@ -121,7 +129,7 @@ def cotrain(data: TrainingSet, recipe: Recipe) -> list[Candidate]:
         s = log_predict(data.features, head)
         q = _clamped(softmax(s + recipe.anchor * data.evidence), data)
         if step in recipe.keep:
-            name = f"{recipe.kind} {recipe.strength:g}, anchor {recipe.anchor:g}, round {step}"
+            name = f"{recipe.label}, round {step}"
             kept.append(Candidate(name, head, 0.0, is_student=True))
             kept.append(Candidate(f"{name}, fused", head, recipe.anchor))
     return kept

@@ -25,6 +25,7 @@ from ecotone.fusion.threads import side_by_side
 from ecotone.types import GlobalScores
 
 FOLDS = 3
+MARGIN = 0.95  # fused posteriors are preferred when their loss is below so much of the local one
 
 
 @dataclass(frozen=True, eq=False)
@@ -221,7 +222,8 @@ def fit_pools(rows: Rows, evidence: EvidenceModel, trust: float) -> Fitted:
     fused, fused_oof, fused_loss = _pool(candidates, weight, held, target, folded)
     local, local_oof, local_loss = _pool(candidates, local_weight, held, target, folded)
     preferred = "fused"
-    if fused_loss is not None and local_loss is not None and local_loss < fused_loss:
+    # The local model needs no global scores later, so it is preferred where it is as good.
+    if fused_loss is not None and local_loss is not None and fused_loss >= MARGIN * local_loss:
         preferred = "local"
     table = selection_table(names, likelihood, right, held.agreement, weight, local_weight)
     return Fitted(
