@@ -1,7 +1,7 @@
 """Many small matrix products: one BLAS thread each, several products side by side.
 
-Several BLAS threads in one small product cost more than they bring: 40 times more, measured with
-2 threads on a busy machine of 2 cores.
+Several BLAS threads in one small product wait for each other, and on a busy machine cost many
+times what they bring.
 """
 
 from __future__ import annotations
