@@ -78,6 +78,9 @@ def test_a_project_of_ones_own_is_not_touched(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no demo"):
         run_demo(tmp_path / "mine", **SMALL)
     assert (tmp_path / "mine" / "ecotone.toml").read_bytes() == before
+    (tmp_path / "file").write_text("mine", encoding="utf-8")
+    with pytest.raises(InputError, match="no demo"):
+        run_demo(tmp_path / "file", **SMALL)
 
 
 def test_the_words_say_the_figures(tmp_path: Path) -> None:

@@ -93,10 +93,10 @@ def run_demo(
 
 def _open(folder: Path, settings: dict[str, Any]) -> Any:
     """The demo's project, made or opened again."""
+    from ecotone.config import FILE_NAME
     from ecotone.project import Project
-    from ecotone.simulate.reserve import local_classes
 
-    marker = folder / GENERATED / MARKER
+    marker, toml = folder / GENERATED / MARKER, folder / FILE_NAME
     if marker.is_file():
         before = json.loads(marker.read_text(encoding="utf-8"))["settings"]
         if before != settings:
@@ -104,21 +104,28 @@ def _open(folder: Path, settings: dict[str, Any]) -> Any:
                 f"{folder}: holds the demo with {_told(before)}, asked for is {_told(settings)}; "
                 "give another folder: ecotone demo FOLDER"
             )
-        return Project(folder)
-    if (folder / "ecotone.toml").exists():
-        raise InputError(f"{folder}: holds a project that is no demo; give another folder.")
-    Project.init(folder).close()
-    classes = ", ".join(f'"{name}"' for name in local_classes())
-    lines = ['name = "ecotone demo"', f"classes = [{classes}]", 'embedding_model = "handcrafted"',
-             f"random_state = {settings['seed']}"]
-    (folder / "ecotone.toml").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    marker.parent.mkdir()
-    _mark(marker, settings, drawn=False)
+    elif folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise InputError(f"{folder}: holds other things and no demo; give a new or empty folder.")
+    else:
+        marker.parent.mkdir(parents=True)
+        _mark(marker, settings, drawn=False)
+    if not toml.is_file():
+        toml.write_text(_settings_text(settings["seed"]), encoding="utf-8")
     return Project(folder)
 
 
+def _settings_text(seed: int) -> str:
+    from ecotone.simulate.reserve import local_classes
+
+    classes = ", ".join(f'"{name}"' for name in local_classes())
+    return (f'name = "ecotone demo"\nclasses = [{classes}]\nembedding_model = "handcrafted"\n'
+            f"random_state = {seed}\n")
+
+
 def _mark(marker: Path, settings: dict[str, Any], drawn: bool) -> None:
-    marker.write_text(json.dumps({"settings": settings, "drawn": drawn}), encoding="utf-8")
+    temporary = marker.with_suffix(".tmp")
+    temporary.write_text(json.dumps({"settings": settings, "drawn": drawn}), encoding="utf-8")
+    temporary.replace(marker)
 
 
 def _told(settings: dict[str, Any]) -> str:

@@ -101,12 +101,7 @@ def make_world(
         )
     rng = np.random.default_rng(seed)
     nature = _nature(rng, elsewhere)
-    k = len(nature.local_names)
-    prevalence = 1.0 / np.arange(1, k + 1) ** ZIPF
-    prevalence = rng.permutation(prevalence)
-    truth = rng.choice(k, size=n, p=prevalence / prevalence.sum())
-    species = np.array([nature.local_species[t][rng.integers(len(nature.local_species[t]))]
-                        for t in truth])
+    truth, species = _population(nature, n, rng)
     camera = rng.integers(cameras, size=n)
     signal = _signal(kind, nature.means[species], species, camera, cameras, rng)
     embeddings = _embed(signal, dim, rng)
@@ -121,6 +116,16 @@ def make_world(
         taxonomy=tuple(nature.rows),
         groups=np.array([f"camera {c:02d}" for c in camera], dtype=object),
     )
+
+
+def _population(nature: _Nature, n: int, rng: np.random.Generator
+                ) -> tuple[np.ndarray, np.ndarray]:
+    """Local class and species of each detection, (n,) int each; few classes make up most."""
+    k = len(nature.local_names)
+    prevalence = rng.permutation(1.0 / np.arange(1, k + 1) ** ZIPF)
+    truth = rng.choice(k, size=n, p=prevalence / prevalence.sum())
+    members = [nature.local_species[t] for t in truth]
+    return truth, np.array([m[rng.integers(len(m))] for m in members])
 
 
 def _name(rng: np.random.Generator, used: set[str], ending: str) -> str:
@@ -141,6 +146,7 @@ class _Tree:
         self.places: dict[str, list[tuple[dict[str, str], np.ndarray]]] = {r: [] for r in RANKS}
 
     def genus(self) -> tuple[dict[str, str], np.ndarray]:
+        """A new genus: its lineage and its mean."""
         lineage: dict[str, str] = {"kingdom": "Animalia", "class": "Mammalia"}
         mean = np.zeros(SIGNAL)
         for rank, (keep, ending) in RANKS.items():
@@ -155,6 +161,7 @@ class _Tree:
         return lineage, mean
 
     def species(self, genus: tuple[dict[str, str], np.ndarray]) -> int:
+        """A new species of a genus: its index."""
         lineage, mean = genus
         epithet = _name(self.rng, self.used, "is")
         self.rows.append({
