@@ -170,3 +170,29 @@ def test_errors_before_fit_and_of_class_lists():
         FusionClassifier(["a", "a"]).fit(np.zeros((2, 2)), None, [None, None])
     with pytest.raises(InputError, match="no classes"):
         FusionClassifier([]).fit(np.zeros((2, 2)), None, [None, None])
+
+
+def test_taxonomy_as_lines_rows_or_nothing_else():
+    x, p, labels, y = reserve(labelled=4)
+    lines = [
+        "1;mammalia;carnivora;canidae;vulpes;vulpes;red fox",
+        "2;mammalia;carnivora;mustelidae;meles;meles;badger",
+    ]
+    clf = FusionClassifier(NAMES, MODEL, taxonomy=lines).fit(x, p, labels)
+    assert clf.mapping_.explain("red fox")[0][0] == MODEL[0]
+    rows = [{"scientificName": "Vulpes vulpes", "vernacularName": "red fox", "genus": "Vulpes"}]
+    FusionClassifier(NAMES, MODEL, taxonomy=rows).fit(x, p, labels)
+    with pytest.raises(InputError, match="taxonomy: found int"):
+        FusionClassifier(NAMES, MODEL, taxonomy=7).fit(x, p, labels)
+
+
+def test_it_is_a_scikit_learn_estimator_and_can_be_kept():
+    import pickle
+
+    from sklearn.base import clone
+
+    x, p, labels, _ = reserve()
+    clf = clone(FusionClassifier(NAMES, MODEL, random_state=3)).fit(x, p, labels)
+    assert clf.get_params()["random_state"] == 3
+    again = pickle.loads(pickle.dumps(clf))
+    np.testing.assert_array_equal(again.predict_proba(x, p), clf.predict_proba(x, p))

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
+from sklearn.base import BaseEstimator
 
 from ecotone.errors import InputError
 from ecotone.fusion import inputs
@@ -30,12 +31,12 @@ if TYPE_CHECKING:
 CHUNK = 16384
 
 
-class FusionClassifier:
+class FusionClassifier(BaseEstimator):
     """Fuses the scores of global models with a few local labels.
 
     local_classes: K names in any convention. global_classes: S names, or a dict of such by model.
-    taxonomy: a `Taxonomy` that helps to resolve names, or None. random_state: seed of folds and
-    samples. max_dimensions: principal axes kept of the embedding. max_rows: unlabelled rows that
+    taxonomy: helps to resolve names: a `Taxonomy`, SpeciesNet's lines, dicts by rank, or None.
+    random_state: seed of folds and samples. max_dimensions: principal axes kept of the embedding. max_rows: unlabelled rows that
     students are fitted on; all rows get posteriors. label_trust: probability that a label is right.
     aliases: fuller names of local classes, by class, for the resolving of names alone ("mantled
     howler": "Alouatta palliata (mantled howler)").
@@ -62,7 +63,7 @@ class FusionClassifier:
         self,
         local_classes: Sequence[str],
         global_classes: Sequence[str] | MappingType[str, Sequence[str]] | None = None,
-        taxonomy: Taxonomy | None = None,
+        taxonomy: Taxonomy | Sequence[str] | Sequence[MappingType[str, str]] | None = None,
         *,
         random_state: int = 0,
         max_dimensions: int = 256,
@@ -106,13 +107,14 @@ class FusionClassifier:
         if not 0.5 <= self.label_trust <= 1.0:
             raise InputError(f"label_trust: {self.label_trust}, expected 0.5 to 1.")
         by_model = inputs.check_scores(scores, self.global_classes, n)
+        taxonomy = inputs.check_taxonomy(self.taxonomy)
 
         keys = content_keys(embeddings, self.random_state)
         order = np.argsort(keys, kind="stable")
         self.mean_, self.projection_ = fit_projection(
             embeddings, order[: max(2000, 5 * self.max_dimensions)], self.max_dimensions
         )
-        evidence = EvidenceModel.start(by_model, classes, self.taxonomy, self.aliases)
+        evidence = EvidenceModel.start(by_model, classes, taxonomy, self.aliases)
         sample, inclusion = choose_rows(evidence, by_model, target, keys, self.max_rows)
         rows = Rows(
             features=project_all(embeddings[sample], self.mean_, self.projection_),

@@ -8,12 +8,16 @@ from __future__ import annotations
 import difflib
 from collections.abc import Mapping as MappingType
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import sparse
 
 from ecotone.errors import InputError
 from ecotone.types import GlobalScores
+
+if TYPE_CHECKING:
+    from ecotone.taxonomy.tree import Taxonomy
 
 DEFAULT_MODEL = "global model"
 
@@ -67,6 +71,26 @@ def check_classes(classes: Sequence[str], what: str) -> tuple[str, ...]:
         twice = next(n for n in names if names.count(n) > 1)
         raise InputError(f"{what}: {twice!r} is given twice; name each class once.")
     return names
+
+
+def check_taxonomy(taxonomy: object) -> Taxonomy | None:
+    """A `Taxonomy` as it is, or made of SpeciesNet's lines or of rows (dicts by rank).
+
+    Raises InputError for anything else, TaxonomyError when lines or rows are no tree.
+    """
+    from ecotone.taxonomy.tree import Taxonomy
+
+    if taxonomy is None or isinstance(taxonomy, Taxonomy):
+        return taxonomy
+    if isinstance(taxonomy, Sequence) and not isinstance(taxonomy, str):
+        if all(isinstance(line, str) for line in taxonomy):
+            return Taxonomy.from_speciesnet(taxonomy)
+        if all(isinstance(row, MappingType) for row in taxonomy):
+            return Taxonomy.from_rows(taxonomy)
+    raise InputError(
+        f"taxonomy: found {type(taxonomy).__name__}; give a Taxonomy, SpeciesNet's lines "
+        "(uuid;class;order;family;genus;species;common name), or dicts with rank columns."
+    )
 
 
 def check_scores(
