@@ -36,8 +36,9 @@ class FusionClassifier(BaseEstimator):
 
     local_classes: K names in any convention. global_classes: S names, or a dict of such by model.
     taxonomy: helps to resolve names: a `Taxonomy`, SpeciesNet's lines, dicts by rank, or None.
-    random_state: seed of folds and samples. max_dimensions: principal axes kept of the embedding. max_rows: unlabelled rows that
-    students are fitted on; all rows get posteriors. label_trust: probability that a label is right.
+    random_state: seed of folds and samples. max_dimensions: principal axes kept of the embedding.
+    max_rows: unlabelled rows that students are fitted on; all rows get posteriors. label_trust:
+    probability that a label is right.
     aliases: fuller names of local classes, by class, for the resolving of names alone ("mantled
     howler": "Alouatta palliata (mantled howler)").
 
