@@ -115,3 +115,14 @@ def test_a_reader_that_goes_away_is_no_error(tmp_path):
     done = subprocess.run([sys.executable, "-c", code], stdout=write, stderr=subprocess.PIPE)
     os.close(write)
     assert b"Traceback" not in done.stderr
+
+
+def test_an_interrupt_inside_exec_ends_with_130_too(tmp_path):
+    """Python marks such an interrupt, and `python -m` would then end by signal."""
+    (tmp_path / "interrupted.py").write_text(
+        "import click\nfrom ecotone import cli\n"
+        "def callback():\n    exec('raise KeyboardInterrupt')\n"
+        "cli.LazyGroup.get_command = lambda *_: click.Command('status', callback=callback)\n"
+        "cli.main(['status'])\n", encoding="utf-8")
+    done = subprocess.run([sys.executable, "-m", "interrupted"], cwd=tmp_path, capture_output=True)
+    assert done.returncode == 130 and done.stderr.count(b"\n") == 1

@@ -86,6 +86,9 @@ def run(arguments: Sequence[str] | None = None) -> int:
         where = error.ctx.command_path if error.ctx else "ecotone"
         return _fail(f"{error.format_message().rstrip('.')}; see: {where} --help", 2)
     except (KeyboardInterrupt, click.Abort):
+        # Caught inside exec (as in dataclasses), the interrupt leaves a mark by which Python would
+        # end itself by signal instead of our exit code; running any source takes the mark away.
+        exec("")
         return _fail("stopped; run again to continue", 130)
     except (InputError, TaxonomyError, click.ClickException) as error:
         text = error.format_message() if isinstance(error, click.ClickException) else str(error)
