@@ -15,12 +15,11 @@ from sklearn.base import BaseEstimator
 from ecotone.errors import InputError
 from ecotone.fusion import inputs
 from ecotone.fusion.calibration import ScoreReport, score
-from ecotone.fusion.cotraining import Candidate
 from ecotone.fusion.evidence import EvidenceModel
 from ecotone.fusion.features import content_keys, fit_projection, project_all
 from ecotone.fusion.local_model import LocalModel, softmax
 from ecotone.fusion.mapping import Mapping
-from ecotone.fusion.pipeline import Pool, Rows, fit_pools
+from ecotone.fusion.pipeline import Fitted, Pool, Rows, fit_pools
 from ecotone.fusion.sampling import choose_rows
 from ecotone.fusion.selection import Selection
 from ecotone.fusion.threads import one_blas_thread
@@ -97,53 +96,49 @@ class FusionClassifier(BaseEstimator):
 
         Raises InputError when shapes, names or values do not fit.
         """
-        classes = inputs.check_classes(self.local_classes, "local_classes")
-        embeddings = inputs.check_embeddings(embeddings, None if labels is None else len(labels))
-        n = len(embeddings)
-        if n == 0:
-            raise InputError("fit: no rows; give at least one embedding.")
-        target = inputs.check_labels([None] * n if labels is None else labels, classes)
-        if groups is not None and len(groups) != n:
-            raise InputError(f"groups: {len(groups)} entries, expected {n}.")
         if not 0.5 <= self.label_trust <= 1.0:
             raise InputError(f"label_trust: {self.label_trust}, expected 0.5 to 1.")
-        by_model = inputs.check_scores(scores, self.global_classes, n)
+        given = inputs.check_fit(
+            self.local_classes, self.global_classes, embeddings, scores, labels, groups
+        )
         taxonomy = inputs.check_taxonomy(self.taxonomy)
-
-        keys = content_keys(embeddings, self.random_state)
-        order = np.argsort(keys, kind="stable")
-        self.mean_, self.projection_ = fit_projection(
-            embeddings, order[: max(2000, 5 * self.max_dimensions)], self.max_dimensions
-        )
-        evidence = EvidenceModel.start(by_model, classes, taxonomy, self.aliases)
-        sample, inclusion = choose_rows(evidence, by_model, target, keys, self.max_rows)
-        rows = Rows(
-            features=project_all(embeddings[sample], self.mean_, self.projection_),
-            scores={name: s.take(sample) for name, s in by_model.items()},
-            target=target[sample],
-            weight=1.0 / inclusion,
-            keys=keys[sample],
-            groups=None
-            if groups is None
-            else np.asarray([str(g) for g in groups])[sample[target[sample] >= 0]],
-        )
-        self.classes_ = np.asarray(classes, dtype=object)
+        evidence = EvidenceModel.start(given.scores, given.classes, taxonomy, self.aliases)
+        sample, rows = self._sample(given, evidence)
         fitted = fit_pools(rows, evidence, self.label_trust)
-        self._evidence, self._fused, self._local = fitted.evidence, fitted.fused, fitted.local
-        self.mappings_: dict[str, Mapping] = fitted.evidence.mappings
-        self.mapping_ = self._main_mapping(by_model)
-        self.preferred_ = fitted.preferred
-        self.selection_: Selection = fitted.selection(sample, n)
-        self.local_model_ = self._make_local_model(fitted.local)
-        self.pseudo_labels_ = self.predict_proba(embeddings, scores)
-        labelled = target >= 0
-        self.pseudo_labels_[labelled] = fitted.clamp(target[labelled])
+        self.classes_ = np.asarray(given.classes, dtype=object)
+        self._keep(fitted, given)
+        self.selection_: Selection = fitted.selection(sample, len(given.target))
+        self.pseudo_labels_ = self.predict_proba(given.embeddings, scores)
+        labelled = given.target >= 0
+        self.pseudo_labels_[labelled] = fitted.clamp(given.target[labelled])
         return self
 
-    def _main_mapping(self, by_model: dict) -> Mapping | dict[str, Mapping] | None:
-        if isinstance(self.global_classes, MappingType) or len(by_model) > 1:
-            return self.mappings_
-        return next(iter(self.mappings_.values()), None)
+    def _sample(self, given: inputs.FitInputs, evidence: EvidenceModel) -> tuple[np.ndarray, Rows]:
+        """The rows that students are fitted on: their numbers, and what is known of them."""
+        keys = content_keys(given.embeddings, self.random_state)
+        order = np.argsort(keys, kind="stable")
+        self.mean_, self.projection_ = fit_projection(
+            given.embeddings, order[: max(2000, 5 * self.max_dimensions)], self.max_dimensions
+        )
+        sample, inclusion = choose_rows(evidence, given.scores, given.target, keys, self.max_rows)
+        target = given.target[sample]
+        return sample, Rows(
+            features=project_all(given.embeddings[sample], self.mean_, self.projection_),
+            scores={name: s.take(sample) for name, s in given.scores.items()},
+            target=target,
+            weight=1.0 / inclusion,
+            keys=keys[sample],
+            groups=None if given.groups is None else given.groups[sample[target >= 0]],
+        )
+
+    def _keep(self, fitted: Fitted, given: inputs.FitInputs) -> None:
+        """Set the attributes that predictions need and people read."""
+        self._evidence, self._fused = fitted.evidence, fitted.fused
+        self.mappings_: dict[str, Mapping] = fitted.evidence.mappings
+        several = isinstance(self.global_classes, MappingType) or len(given.scores) > 1
+        self.mapping_ = self.mappings_ if several else next(iter(self.mappings_.values()), None)
+        self.preferred_ = fitted.preferred
+        self.local_model_ = self._make_local_model(fitted.local)
 
     def _make_local_model(self, pool: Pool) -> LocalModel:
         return LocalModel(
@@ -213,6 +208,3 @@ class FusionClassifier(BaseEstimator):
     def _check_fitted(self) -> None:
         if not hasattr(self, "local_model_"):
             raise InputError("FusionClassifier: call fit before predicting.")
-
-
-__all__ = ["Candidate", "FusionClassifier"]

@@ -8,6 +8,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Mapping as MappingType
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,6 +21,39 @@ if TYPE_CHECKING:
     from ecotone.taxonomy.tree import Taxonomy
 
 DEFAULT_MODEL = "global model"
+
+
+@dataclass(frozen=True, eq=False)
+class FitInputs:
+    """What `fit` works on. classes: K names. embeddings: (N, D). target: (N,) class numbers, -1
+    where unlabelled. scores: by model. groups: (N,) str or None."""
+
+    classes: tuple[str, ...]
+    embeddings: np.ndarray
+    target: np.ndarray
+    scores: dict[str, GlobalScores]
+    groups: np.ndarray | None
+
+
+def check_fit(
+    local_classes: Sequence[str],
+    global_classes: object,
+    embeddings: object,
+    scores: object,
+    labels: Sequence[object] | None,
+    groups: Sequence[object] | None,
+) -> FitInputs:
+    """Everything that `fit` is given, checked. Raises InputError when something does not fit."""
+    classes = check_classes(local_classes, "local_classes")
+    embeddings = check_embeddings(embeddings, None if labels is None else len(labels))
+    n = len(embeddings)
+    if n == 0:
+        raise InputError("fit: no rows; give at least one embedding.")
+    target = check_labels([None] * n if labels is None else labels, classes)
+    if groups is not None and len(groups) != n:
+        raise InputError(f"groups: {len(groups)} entries, expected {n}.")
+    names = None if groups is None else np.asarray([str(g) for g in groups])
+    return FitInputs(classes, embeddings, target, check_scores(scores, global_classes, n), names)
 
 
 def check_embeddings(embeddings: object, n: int | None = None) -> np.ndarray:

@@ -162,7 +162,7 @@ def _cross_fit(rows: Rows, fold: np.ndarray, names: list[str], parts: list[_Trai
     return out
 
 
-def _all_folds(rows: Rows) -> tuple[np.ndarray, int]:
+def _all_folds(rows: Rows) -> np.ndarray:
     """Fold (n,) of every row: labelled ones by class or group, the others by their keys."""
     labelled = np.flatnonzero(rows.target >= 0)
     fold = ((rows.keys >> np.uint64(17)) % np.uint64(FOLDS)).astype(int)
@@ -170,7 +170,7 @@ def _all_folds(rows: Rows) -> tuple[np.ndarray, int]:
         fold[labelled] = make_folds(rows.target[labelled], rows.keys[labelled], rows.groups, FOLDS)
     else:
         fold[labelled] = FOLDS  # a single label stays in every fold's training rows
-    return fold, FOLDS
+    return fold
 
 
 def _reweigh(rows: Rows, evidence: EvidenceModel, fold: np.ndarray, trust: float) -> EvidenceModel:
@@ -190,53 +190,62 @@ def _reweigh(rows: Rows, evidence: EvidenceModel, fold: np.ndarray, trust: float
 
 def fit_pools(rows: Rows, evidence: EvidenceModel, trust: float) -> Fitted:
     """The whole fit on a sample of rows: fused pool, local pool, and the figures behind them."""
-    fold, n_folds = _all_folds(rows)
+    fold = _all_folds(rows)
     evidence = _reweigh(rows, evidence, fold, trust)
     every = np.ones(len(rows.features), dtype=bool)
-    uses = [every, *(fold != f for f in range(n_folds))]
+    uses = [every, *(fold != f for f in range(FOLDS))]
     whole, *parts = side_by_side(lambda use: _train(rows, evidence, use, trust), uses)
-    final, candidates = whole.model, whole.candidates
-    names = [c.name for c in candidates]
-    held = _cross_fit(rows, fold, names, parts)
-
+    candidates = whole.candidates
+    held = _cross_fit(rows, fold, [c.name for c in candidates], parts)
     labelled = np.flatnonzero(rows.target >= 0)
     target = rows.target[labelled]
     folded = len(labelled) >= 2
-    inside = np.arange(len(labelled))
-    likelihood = right = None
     if folded:
         candidates, held = _calibrated(candidates, held, target)
+    weight, local_weight, table = _weigh(candidates, held, target, folded)
+    fused, fused_oof, fused_loss = _pool(candidates, weight, held, target, folded)
+    local, local_oof, local_loss = _pool(candidates, local_weight, held, target, folded)
+    return Fitted(
+        evidence=whole.model,
+        fused=fused,
+        local=local,
+        preferred=_preferred(fused_loss, local_loss),
+        table=table,
+        labelled=labelled,
+        out_of_fold=(fused_oof, local_oof),
+        losses=(fused_loss, local_loss),
+        trust=trust,
+    )
+
+
+def _weigh(
+    candidates: list[Candidate], held: _HeldOut, target: np.ndarray, folded: bool
+) -> tuple[np.ndarray, np.ndarray, tuple[dict, ...]]:
+    """Weights (C,) in the fused pool and in the local model, and the table that shows them."""
+    likelihood = right = None
+    if folded:
+        inside = np.arange(len(target))
         likelihood = np.stack([guarded(p)[inside, target] for p in held.log_proba])
         right = held.log_proba.argmax(axis=2) == target
     is_local = np.array([c.name.startswith("labels only") for c in candidates])
     student = np.array([c.is_student for c in candidates])
-
     weight = pool_weights(likelihood, held.agreement, is_local)
     local_weight = np.zeros(len(candidates))
-    if student.any():
-        local_weight[student] = pool_weights(
-            None if likelihood is None else likelihood[student],
-            held.agreement[student],
-            is_local[student],
-        )
-    fused, fused_oof, fused_loss = _pool(candidates, weight, held, target, folded)
-    local, local_oof, local_loss = _pool(candidates, local_weight, held, target, folded)
-    preferred = "fused"
-    # The local model needs no global scores later, so it is preferred where it is as good.
-    if fused_loss is not None and local_loss is not None and fused_loss >= MARGIN * local_loss:
-        preferred = "local"
-    table = selection_table(names, likelihood, right, held.agreement, weight, local_weight)
-    return Fitted(
-        final,
-        fused,
-        local,
-        preferred,
-        table,
-        labelled,
-        (fused_oof, local_oof),
-        (fused_loss, local_loss),
-        trust,
+    local_weight[student] = pool_weights(
+        None if likelihood is None else likelihood[student],
+        held.agreement[student],
+        is_local[student],
     )
+    names = [c.name for c in candidates]
+    table = selection_table(names, likelihood, right, held.agreement, weight, local_weight)
+    return weight, local_weight, table
+
+
+def _preferred(fused_loss: float | None, local_loss: float | None) -> str:
+    """The local model needs no global scores later: it is preferred where it is as good."""
+    if fused_loss is None or local_loss is None:
+        return "fused"
+    return "fused" if fused_loss < MARGIN * local_loss else "local"
 
 
 def _calibrated(
