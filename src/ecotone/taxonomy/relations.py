@@ -6,7 +6,7 @@ the class itself takes the share EXACT, and every group above it takes its share
 0.70 exact, 0.20 genus, 0.05 family, ... where all are there. A group without a member leaves its
 share to the next one up, and in the end to the source prior: 1 - sum_s m_ks.
 
-Source: METHODS 2.3, base measure of the taxonomic-Dirichlet mixture map; own design.
+Source: own design; the base measure of the map in docs/methods.md.
 """
 
 from __future__ import annotations
