@@ -8,8 +8,8 @@ opinion pools of the candidates. Pool weights are the MAP estimate of
 with p_c out of fold. alpha carries what is known before any label speaks: labels-only members are
 trusted unless a student, on rows it never saw, explains what the global models say there
 ("agreement"; a model of pure noise is explained by nobody, and so costs nothing).
-Source: the pool is that of Genest and Zidek 1986; the agreement is the likelihood of docs/methods.md with
-the student in place of the class prior.
+Source: the pool is that of Genest and Zidek 1986; the agreement is the likelihood of the map in
+docs/methods.md with the student in place of the class prior.
 """
 
 from __future__ import annotations
