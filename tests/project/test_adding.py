@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 
 import numpy as np
@@ -11,9 +10,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ecotone.config import Config
-from ecotone.errors import FormatError, ProjectError
+from ecotone.errors import FormatError
 from ecotone.project import Project
 from ecotone.store.vectors import EmbeddingWriter, read_scores, score_models
+from tests.project.adding_files import by_file, found, md, numbers, scores_of, write
 
 
 @pytest.fixture
@@ -26,37 +26,6 @@ def project(tmp_path):
 def filled(project, pictures):
     project.add_images(pictures)
     return project
-
-
-def write(tmp_path, text, name="in.csv"):
-    path = tmp_path / name
-    path.write_text(text if isinstance(text, str) else json.dumps(text), encoding="utf-8")
-    return path
-
-
-def numbers(report):
-    return report.added, report.updated, report.skipped
-
-
-def by_file(project):
-    media = project.catalog.media()
-    return dict(zip(media.file_path, media.id, strict=True))
-
-
-def scores_of(project, name):
-    """Scores by file path and detection number: {(file, number): {class: score}}."""
-    path_of = {i: f for f, i in by_file(project).items()}
-    ids = project.catalog.detections().id
-    scores = read_scores(project.catalog, project.vectors, name, ids)
-    out = {}
-    for row, identity in enumerate(ids):
-        medium, number = identity.split(":")
-        values = scores.values[row]
-        found = {scores.classes[c]: round(float(v), 4)
-                 for c, v in zip(values.indices, values.data, strict=True)}
-        if found:
-            out[path_of[medium], int(number)] = found
-    return out
 
 
 # Pictures
@@ -126,116 +95,7 @@ def test_pictures_of_one_root_without_folders_are_one_deployment(project, tmp_pa
     assert project.catalog.media().deployment_id.tolist() == ["north", "south"]
 
 
-# Labels
-
-
-def test_labels_once_and_once_only(filled, labels_csv):
-    assert numbers(filled.add_labels(labels_csv, "Kim")) == (6, 0, 0)
-    assert numbers(filled.add_labels(labels_csv, "Kim")) == (0, 0, 6)
-    found = filled.catalog.current_labels()
-    assert sorted(found.values()) == sorted(["grey fox", "red deer", "wild boar"] * 2)
-    assert set(filled.catalog.labels().author) == {"Kim"}
-
-
-def test_a_file_that_grew_adds_what_is_new(filled, labels_csv):
-    filled.add_labels(labels_csv)
-    with labels_csv.open("a", encoding="utf-8") as handle:
-        handle.write("cam2\\RED_DEER_1.JPG,Red deer\n")
-    assert numbers(filled.add_labels(labels_csv)) == (1, 0, 6)
-    assert set(filled.catalog.current_labels().values()) == {"grey fox", "red deer", "wild boar"}
-
-
-def test_a_changed_mind_counts_and_a_second_look_at_the_old_file_does_not(filled, tmp_path):
-    first = write(tmp_path, "filePath,label\ncam1/red_deer_0.jpg,red deer\n", "a.csv")
-    second = write(tmp_path, "filePath,label\ncam1/red_deer_0.jpg,roe deer\n", "b.csv")
-    for file, added in ((first, 1), (second, 1), (first, 0), (second, 0)):
-        assert filled.add_labels(file).added == added
-        assert len(filled.catalog.current_labels()) == 1
-    assert set(filled.catalog.current_labels().values()) == {"roe deer"}
-    write(tmp_path, "filePath,label\ncam1/red_deer_0.jpg,fallow deer\n", "a.csv")
-    assert filled.add_labels(first).added == 1
-    write(tmp_path, "filePath,label\ncam1/red_deer_0.jpg,red deer\n", "a.csv")
-    assert filled.add_labels(first).added == 1  # and back again
-    assert set(filled.catalog.current_labels().values()) == {"red deer"}
-
-
-def test_the_same_label_by_another_person_is_kept(filled, labels_csv):
-    filled.add_labels(labels_csv, "Kim")
-    assert numbers(filled.add_labels(labels_csv, "Lee")) == (6, 0, 0)
-
-
-def test_unknown_pictures_are_named_and_counted(filled, tmp_path):
-    rows = "".join(f"new/{n}.jpg,fox\n" for n in range(5))
-    file = write(tmp_path, "filePath,label\ncam1/red_deer_0.jpg,red deer\n" + rows)
-    report = filled.add_labels(file)
-    assert report.added == 1
-    assert "5 of 6 rows name no picture" in report.problems[0] and "new/0.jpg" in report.problems[0]
-
-
-def test_both_names_are_kept_and_one_of_them_is_the_class(filled, tmp_path):
-    filled.add_labels(write(
-        tmp_path, "filePath;scientificName;vernacularName\ncam1/red_deer_0.jpg;Cervus elaphus;red "
-                  "deer\ncam1/grey_fox_0.jpg;Urocyon cinereoargenteus;\n", "a.csv"))
-    filled.add_labels(write(
-        tmp_path, "filePath,scientificName\ncam1/red_deer_1.jpg,Cervus elaphus\n", "b.csv"))
-    assert filled.catalog.label_names() == {
-        "red deer": ("Cervus elaphus", "red deer"),
-        "Urocyon cinereoargenteus": ("Urocyon cinereoargenteus", "")}
-
-
-def test_locations_count_where_the_folders_say_nothing(filled, project, tmp_path, make_picture):
-    for n in range(3):
-        make_picture(tmp_path / f"flat/{n}.jpg", seed=n + 50)
-    filled.add_images(tmp_path / "flat")
-    report = filled.add_labels(write(
-        tmp_path, "filename,category,location,timestamp\n0.jpg,deer,ridge,2024-05-01 06:00:00\n"
-                  "1.jpg,deer,ridge,2024-05-01 06:00:30\ncam1/red_deer_0.jpg,deer,ridge,\n"))
-    assert numbers(report) == (3, 2, 0)
-    media = project.catalog.media()
-    found = dict(zip(media.file_path, media.deployment_id, strict=True))
-    assert (found["0.jpg"], found["1.jpg"], found["2.jpg"]) == ("ridge", "ridge", "flat")
-    assert found["cam1/red_deer_0.jpg"] == "cam1"
-    events = dict(zip(media.file_path, media.event_id, strict=True))
-    assert events["0.jpg"] == events["1.jpg"] == "ridge 2024-05-01T06:00:00"
-    assert numbers(filled.add_images(tmp_path / "flat")) == (0, 0, 3)
-    assert filled.catalog.media().deployment_id.tolist()[-3:] == ["ridge", "ridge", "flat"]
-
-
-def test_labels_by_media_and_detection_id(filled, tmp_path):
-    files = by_file(filled)
-    medium = files["cam1/red_deer_0.jpg"]
-    filled.add_labels(write(tmp_path, f"mediaID,label\n{medium},deer\nnone,fox\n", "a.csv"))
-    filled.add_labels(write(
-        tmp_path, f"observationID,label\n{files['cam2/wild_boar_1.jpg']}:0,boar\n", "b.csv"))
-    assert filled.catalog.current_labels() == {
-        f"{medium}:0": "deer", f"{files['cam2/wild_boar_1.jpg']}:0": "boar"}
-
-
-def test_several_labels_of_one_picture_are_told(filled, tmp_path):
-    report = filled.add_labels(write(
-        tmp_path, "filePath,label\ncam1/red_deer_0.jpg,deer\ncam1/red_deer_0.jpg,fox\n"))
-    assert report.added == 2 and "cam1/red_deer_0.jpg (deer, fox)" in report.problems[0]
-    assert filled.catalog.current_labels() == {}
-
-
-def test_labels_need_pictures(project, labels_csv):
-    with pytest.raises(ProjectError, match="ecotone add images"):
-        project.add_labels(labels_csv)
-
-
 # Boxes
-
-
-def md(*images, threshold=None):
-    info = {"format_version": "1.4", "detector": "md_v5a", "classifier": "net"}
-    if threshold is not None:
-        info["detector_metadata"] = {"typical_detection_threshold": threshold}
-    return {"info": info, "detection_categories": {"1": "animal", "2": "person", "3": "vehicle"},
-            "classification_categories": {"0": "deer", "1": "fox"}, "images": list(images)}
-
-
-def found(x=0.1, conf=0.9, category="1", **more):
-    return {"category": category, "conf": conf, "bbox": [x, 0.2, 0.3, 0.4], **more}
 
 
 def test_boxes_blanks_and_failures(filled, tmp_path):
@@ -444,68 +304,3 @@ def test_a_taxonomy_once_and_once_only(filled, tmp_path):
     file = write(tmp_path, text.replace("Canidae", "Dogs") + "Sus scrofa,wild boar,Suidae\n")
     assert numbers(filled.add_taxonomy(file)) == (1, 1, 1)
     assert [r["family"] for r in filled.catalog.note("taxonomy")] == ["Cervidae", "Dogs", "Suidae"]
-
-
-# Real files
-
-
-def test_the_real_monkeys(project, shared_data):
-    assert project.add_images(shared_data / "monkeys/images").added == 1301
-    report = project.add_labels(shared_data / "monkeys/labels.csv")
-    assert numbers(report) == (1301, 0, 0) and report.problems == []
-    assert numbers(project.add_labels(shared_data / "monkeys/labels.csv")) == (0, 0, 1301)
-    assert len(set(project.catalog.current_labels().values())) == 10
-    assert project.catalog.label_names()["mantled howler"] == ("Alouatta palliata",
-                                                               "mantled howler")
-
-
-def test_the_real_camera_traps_and_odd_pictures(project, shared_data):
-    assert project.add_images(shared_data / "camera_traps").added == 61
-    report = project.add_images(shared_data / "robustness")
-    assert report.added == 5 and "zero_bytes.jpg (the file is empty" in report.problems[0]
-    assert numbers(project.add_labels(shared_data / "camera_traps/labels.csv")) == (61, 0, 0)
-    converted = shared_data / "formats/speciesnet/file.json"
-    report = project.add_detections(converted)
-    assert report.added > 10 and "10 of 14 entries name no picture" in report.problems[0]
-    assert project.add_scores(converted).added > 10
-    detections = project.catalog.detections()
-    assert (detections.confidence >= 0.2).all()
-    assert project.add_taxonomy(shared_data / "formats/speciesnet/taxonomy_release.txt").added == (
-        3538)
-
-
-def test_the_real_deepfaune_and_zamba_files(project, shared_data, tmp_path, make_picture):
-    formats = shared_data / "formats"
-    # The files of DeepFaune's own table, made anew below another root.
-    for line in (formats / "deepfaune/deepfaune-test.csv").read_text().splitlines()[1:]:
-        parts = line.split(",")[0].split("\\")[-3:]
-        make_picture(tmp_path / "testdata" / "/".join(parts), size=(8, 8), seed=len(line))
-    for line in (formats / "zamba_ena24/labels.csv").read_text().splitlines()[1:]:
-        make_picture(tmp_path / "ena" / line.split(",")[0], size=(8, 8))
-    project.add_images(tmp_path / "testdata")
-    report = project.add_scores(formats / "deepfaune/deepfaune-test.csv")
-    assert report.added == 41 and report.problems == []
-    project.add_images(tmp_path / "ena")
-    assert project.add_labels(formats / "zamba_ena24/labels.csv").added == 21
-    assert project.add_scores(formats / "zamba_ena24/md_annotations.json").added == 21
-    assert project.catalog.counts()["detections"] == 41 + 21
-    assert list(score_models(project.catalog)) == ["deepfaune-test", "ecosystem1_v2"]
-
-
-def test_the_real_ain_labels_with_several_for_one_picture(
-    project, shared_data, tmp_path, make_picture
-):
-    lines = (shared_data / "ain/classifications.csv").read_text(encoding="utf-8").splitlines()
-    names = {line.split(",")[0] for line in lines[1:300]}
-    source = make_picture(tmp_path / "one.jpg", size=(8, 8))
-    (tmp_path / "flat").mkdir()
-    for name in names:
-        shutil.copy(source, tmp_path / "flat" / name)
-    project.add_images(tmp_path / "flat")
-    report = project.add_labels(shared_data / "ain/classifications.csv")
-    assert report.added >= len(names) and report.updated == len(names)
-    assert any("several labels" in p and "15.1_droite_53.JPG" in p for p in report.problems)
-    media = project.catalog.media()
-    assert set(media.deployment_id) <= {"15.1", "7.1", "7.2", "15.2", "3.2", "16.1", "26.1"}
-    assert all(media.event_id) and len(set(media.event_id)) > 10
-    assert project.add_labels(shared_data / "ain/classifications.csv").added == 0
