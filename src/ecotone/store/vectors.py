@@ -6,6 +6,7 @@ project's folder of vectors. A detection that was written again has the values w
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 FLUSH_ROWS = 8192  # a writer flushes by itself when it holds as many rows
 
 
-class _Writer:
+class _Writer(ABC):
     """What both writers share: rows wait in memory until `flush` makes a shard of them."""
 
     kind = ""
@@ -43,11 +44,13 @@ class _Writer:
         )
         return stored | set(self._ids)
 
+    @abstractmethod
     def _begin(self) -> shards.VectorSet:
-        raise NotImplementedError
+        """The set of vectors that the first shard starts."""
 
+    @abstractmethod
     def _arrays(self) -> dict[str, np.ndarray]:
-        raise NotImplementedError
+        """The arrays of the rows that wait."""
 
     def _clear(self) -> None:
         self._ids = []
