@@ -70,7 +70,50 @@ _FIRST = (
         PRIMARY KEY (vector_set, medium, number)) WITHOUT ROWID""",
 )
 
-MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST,)
+# Studies that were added whole, time shifts, and what people say of an observation beside its class.
+_STUDIES = (
+    # kind: "camtrapdp", "coco", ...; folder: where its tables are kept as they came, below the
+    # project's `sources`; origin: the path it was read from.
+    """CREATE TABLE study (
+        n INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, folder TEXT NOT NULL,
+        origin TEXT NOT NULL, content_hash TEXT NOT NULL, created TEXT NOT NULL,
+        summary TEXT NOT NULL DEFAULT '{}')""",
+    # cells: the study's own row as json, with all of its columns; a thing of two studies keeps both.
+    """CREATE TABLE study_deployment (
+        study INTEGER NOT NULL REFERENCES study (n), id TEXT NOT NULL, cells TEXT NOT NULL,
+        PRIMARY KEY (study, id)) WITHOUT ROWID""",
+    # The mediaID that a study gives to a picture of the project.
+    """CREATE TABLE study_medium (
+        study INTEGER NOT NULL REFERENCES study (n), id TEXT NOT NULL, media_id TEXT NOT NULL,
+        PRIMARY KEY (study, id)) WITHOUT ROWID""",
+    "CREATE INDEX study_medium_media ON study_medium (media_id)",
+    # observation_id: as its study calls it. attributes: json of count, lifeStage, sex, behavior,
+    # individualID and the like.
+    "ALTER TABLE label ADD COLUMN observation_id TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE label ADD COLUMN attributes TEXT NOT NULL DEFAULT '{}'",
+    "ALTER TABLE deployment ADD COLUMN start TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE deployment ADD COLUMN end TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE deployment ADD COLUMN time_zone TEXT NOT NULL DEFAULT ''",
+    # Append-only. seconds are added to the camera's clock; the newest row of a deployment counts.
+    """CREATE TABLE time_shift (
+        n INTEGER PRIMARY KEY AUTOINCREMENT, deployment_id TEXT NOT NULL, seconds REAL NOT NULL,
+        time_zone TEXT NOT NULL DEFAULT '', reason TEXT NOT NULL DEFAULT '',
+        author TEXT NOT NULL DEFAULT '', created TEXT NOT NULL)""",
+)
+
+# What `refine` made of the detections, one audit row each; a run that was undone stays, marked.
+_REFINEMENTS = (
+    """CREATE TABLE refinement (
+        run TEXT NOT NULL, medium INTEGER NOT NULL, number INTEGER NOT NULL,
+        stage TEXT NOT NULL, was TEXT NOT NULL, became TEXT NOT NULL, rank TEXT NOT NULL,
+        probability REAL, first TEXT NOT NULL DEFAULT '', first_distance REAL,
+        second TEXT NOT NULL DEFAULT '', second_distance REAL, threshold REAL,
+        PRIMARY KEY (run, medium, number)) WITHOUT ROWID""",
+    """CREATE TABLE refinement_undone (
+        run TEXT PRIMARY KEY, created TEXT NOT NULL) WITHOUT ROWID""",
+)
+
+MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST, _STUDIES, _REFINEMENTS)
 
 
 def migrate(connection: sqlite3.Connection, where: str) -> None:
