@@ -1,0 +1,337 @@
+"""The default way down the tree: posteriors over classes, summed up the tree, climbed with a bound.
+
+N detections, n labelled ones, K classes, V nodes, D embedding dimensions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from ecotone.errors import InputError
+from ecotone.evaluation.splits import duplicate_keys, link_rows, stratified_folds
+from ecotone.fusion.classifier import FusionClassifier
+from ecotone.fusion.inputs import check_embeddings, check_scores
+from ecotone.fusion.threads import one_blas_thread
+from ecotone.hierarchy.bursts import choose_gain, pool_bursts
+from ecotone.hierarchy.climbing import (
+    Evidence,
+    climb,
+    conformal_threshold,
+    last_wrong,
+    least_items,
+)
+from ecotone.hierarchy.occurrence import SURE, allowed_classes, is_species, sure_species
+from ecotone.hierarchy.results import UNCHANGED, Refinement
+from ecotone.hierarchy.tree import ClassTree, TreeLike, as_taxonomy, taxa_of
+from ecotone.taxonomy.names import parse_label
+from ecotone.taxonomy.tree import Taxonomy
+from ecotone.types import GlobalScores
+
+FOLDS = 5
+GENERIC = ("blank", "unknown", "")  # labels before that say nothing of what an animal is
+STAGE = "climb"
+
+
+class HierarchicalClassifier:
+    """From "animal" and "mammal" down to species where the evidence carries it, and only there.
+
+    tree: a Taxonomy, {child: parent}, rows with rank columns, or SpeciesNet's lines. alpha: the
+    answer is the truth or an ancestor of it with probability at least 1 - alpha, as far as the
+    detections are exchangeable with the labelled ones. present: names of the taxa that occur here,
+    None for no list. classes: default, the labels in use (and `present`). global_classes: names of
+    the score columns where scores are plain arrays.
+
+        clf = HierarchicalClassifier(tree, alpha=0.05).fit(embeddings, scores, labels)
+        answer = clf.predict(embeddings, scores, was)      # answer.node, .rank, .probability
+
+    classes_: (K,) str. tree_: ClassTree. classifier_: the FusionClassifier that gives posteriors.
+    calibration_scores_: (n,) out-of-fold probability of the last wrong node. threshold_: theta.
+    Source: docs/methods.md; climbing and its bound in `ecotone.hierarchy.climbing`.
+    """
+
+    def __init__(
+        self, tree: TreeLike, alpha: float = 0.05, *, present: Sequence[str] | None = None,
+        classes: Sequence[str] | None = None, global_classes: object = None,
+        aliases: Mapping[str, str] | None = None, random_state: int = 0,
+    ) -> None:
+        self.tree = tree
+        self.alpha = alpha
+        self.present = present
+        self.classes = classes
+        self.global_classes = global_classes
+        self.aliases = aliases
+        self.random_state = random_state
+
+    @one_blas_thread
+    def fit(
+        self, embeddings: np.ndarray, scores: object = None,
+        labels: Sequence[str | None] | None = None, groups: Sequence[object] | None = None,
+        bursts: Sequence[object] | None = None,
+    ) -> HierarchicalClassifier:
+        """Learn from trusted rows, and calibrate on the same rows out of fold.
+
+        embeddings: (N, D). scores: GlobalScores, an array (N, S), a dict of these by model, or
+        None. labels: N class names at any rank, None where nobody said. groups: N places, bursts:
+        N events; folds split neither.
+
+        Raises InputError on shapes, alpha, and no label at all; TaxonomyError on a tree with a
+        cycle or an orphan, and a label that is not in it.
+        """
+        conformal_threshold(np.zeros(0), self.alpha)  # alpha is checked before the work
+        embeddings = check_embeddings(embeddings, None if labels is None else len(labels))
+        names = _names(labels, len(embeddings))
+        rows = np.flatnonzero([name is not None for name in names])
+        if not len(rows):
+            raise InputError(
+                "fit: no trusted row; label some detections, or give a global model's sure "
+                "species as labels."
+            )
+        given = check_scores(scores, self.global_classes, len(embeddings))
+        taxonomy = as_taxonomy(self.tree)
+        classes = self._choose_classes(sorted({names[r] for r in rows}), taxonomy, given)
+        self.tree_ = ClassTree.build(classes, taxonomy, aliases=self.aliases)
+        self.classes_ = np.asarray(classes, dtype=object)
+        self.allowed_ = self._allowed()
+        self.classifier_ = self._fit(classes, embeddings, given, names, groups, taxonomy)
+        folds, units = self._folds(embeddings, names, rows, groups, bursts)
+        held = self._held_out(embeddings, given, names, folds, units, bursts, groups, taxonomy)
+        self._calibrate(held, rows, names, bursts)
+        return self
+
+    def posteriors(
+        self, embeddings: np.ndarray, scores: object = None,
+        bursts: Sequence[object] | None = None,
+    ) -> np.ndarray:
+        """Class posteriors (M, K) float64, shared within bursts where that helped."""
+        self._check_fitted()
+        proba = self.classifier_.predict_proba(
+            embeddings, check_scores(scores, self.global_classes, len(embeddings)) or None
+        )
+        return self._shared(np.asarray(proba, dtype=np.float64), bursts)
+
+    @one_blas_thread
+    def predict(
+        self, embeddings: np.ndarray, scores: object = None,
+        was: Sequence[str] | None = None, bursts: Sequence[object] | None = None,
+    ) -> Refinement:
+        """An answer a row; see `Refinement`.
+
+        was: M labels before ("animal", "mammal", "blank", a SpeciesNet label, "" for none). An
+        answer that is not below the label before leaves it "unchanged"; blank holds everything.
+        first and second are the two most probable classes, their distance 1 - probability.
+        """
+        proba = self.posteriors(embeddings, scores, bursts)
+        before = np.full(len(proba), "", dtype=object)
+        if was is not None:
+            if len(was) != len(proba):
+                raise InputError(f"was: {len(was)} labels, expected {len(proba)}.")
+            before[:] = ["" if w is None else str(w) for w in was]
+        return self._answer(proba, before, self._absent(scores, len(proba)))
+
+    def threshold(self, alpha: float) -> float:
+        """theta for another alpha, infinite when there are too few labels or classes for it."""
+        self._check_fitted()
+        found = conformal_threshold(self.calibration_scores_, alpha)
+        # One class alone is always right on its own labels; that says nothing of anything else.
+        return found if len(self.classes_) > 1 else float("inf")
+
+    def _absent(self, scores: object, n: int) -> np.ndarray:
+        """The absent class that the global models speak of, by the map alone, (M,); -1 for none.
+
+        A student that has seen no picture of it would take it for its nearest relative here.
+        """
+        out = np.full(n, -1)
+        given = check_scores(scores, self.global_classes, n)
+        if self.allowed_ is None or self.allowed_.all() or not given:
+            return out
+        said = self.classifier_.map_proba(given, n)[:, ~self.allowed_]
+        sure = said.sum(axis=1) > SURE
+        out[sure] = np.flatnonzero(~self.allowed_)[said[sure].argmax(axis=1)]
+        return out
+
+    def _answer(self, proba: np.ndarray, before: np.ndarray, absent: np.ndarray) -> Refinement:
+        tree, rows = self.tree_, np.arange(len(proba))
+        evidence = Evidence.of(proba, tree, self.allowed_)
+        theta = self.threshold_
+        node = self._hold(climb(evidence, tree, theta), absent)
+        at = np.array([self._before(label) for label in before], dtype=int)
+        same = np.array([tree.node_of(label) for label in before], dtype=int) == node
+        moved = (node != at) & tree.holds(at, node) & (node > 0) & ~same
+        names = self.node_names_
+        order = np.argsort(-proba, axis=1, kind="stable")[:, :2]
+        second = order[:, -1]
+        return Refinement(
+            node=np.where(moved, names[node], before),
+            rank=np.where(moved, np.asarray(tree.rank, dtype=object)[node], self._ranks(at)),
+            probability=evidence.node_proba[rows, np.where(moved, node, np.maximum(at, 0))],
+            stage=np.where(moved, STAGE, UNCHANGED).astype(object), was=before,
+            first=self.classes_[order[:, 0]], first_distance=1.0 - proba[rows, order[:, 0]],
+            second=self.classes_[second], second_distance=1.0 - proba[rows, second],
+            threshold=np.full(len(proba), theta), notes=self.notes_,
+        )
+
+    def _hold(self, node: np.ndarray, absent: np.ndarray) -> np.ndarray:
+        """Answers moved up until they hold the absent class that was spoken of."""
+        wanted = np.where(absent >= 0, self.tree_.class_node[absent], -1)
+        for _ in range(int(self.tree_.depth.max())):
+            off = (wanted >= 0) & ~self.tree_.holds(node, wanted)
+            node = np.where(off, self.tree_.parent[node], node)
+        return node
+
+    def _before(self, label: str) -> int:
+        """The node of the label before; the root where it says nothing, -1 where it is elsewhere in
+        the tree of life than all classes."""
+        special = parse_label(label).special
+        return 0 if label in GENERIC or special in GENERIC[:2] else self.tree_.node_of(label)
+
+    def _ranks(self, at: np.ndarray) -> np.ndarray:
+        ranks = np.asarray([*self.tree_.rank, ""], dtype=object)
+        return ranks[at]
+
+    def _choose_classes(
+        self, labels: Sequence[str], taxonomy: Taxonomy, scores: Mapping[str, GlobalScores]
+    ) -> tuple[str, ...]:
+        """The classes given, or the labels in use, with the species of the list and, beside a list,
+        species that the global models are sure of and the list does not have: what they say is
+        held by those, and not forced onto a relative that is here.
+        """
+        if self.classes is not None:
+            given = dict.fromkeys(str(c) for c in self.classes)
+            self._known, self._unplaced = frozenset(given), ()
+            return tuple(dict.fromkeys([*given, *labels]))
+        taxa = {n: taxa_of(parse_label(n), taxonomy) for n in map(str, self.present or ())}
+        self._unplaced = tuple(name for name, found in taxa.items() if not found)
+        listed = {
+            found[0]: name for name, found in reversed(taxa.items())
+            if len(found) == 1 and is_species(found[0], taxonomy)
+        }
+        used = {t: name for name in labels for t in taxa_of(parse_label(name), taxonomy)}
+        more = [name for taxon, name in reversed(listed.items()) if taxon not in used]
+        if self.present is not None:
+            more += sure_species(scores, taxonomy, {*used, *listed})
+        self._known = frozenset([*more, *(used[t] for t in listed if t in used)])
+        return tuple(dict.fromkeys([*labels, *more]))
+
+    def _allowed(self) -> np.ndarray | None:
+        if self.present is None:
+            return None
+        nodes = [self.tree_.node_of(str(name)) for name in self.present]
+        return allowed_classes(self.tree_, np.array([n for n in nodes if n >= 0], dtype=int))
+
+    def _fit(
+        self, classes: Sequence[str], embeddings: np.ndarray, scores: dict, names: np.ndarray,
+        groups: Sequence[object] | None, taxonomy: Taxonomy,
+    ) -> FusionClassifier:
+        columns = {model: given.classes for model, given in scores.items()}
+        return FusionClassifier(
+            classes, columns or None, taxonomy, random_state=self.random_state,
+            aliases=self.aliases,
+        ).fit(embeddings, scores or None, names, groups)
+
+    def _folds(
+        self, embeddings: np.ndarray, names: np.ndarray, rows: np.ndarray,
+        groups: Sequence[object] | None, bursts: Sequence[object] | None,
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Fold (n,) of the labelled rows, -1 when there is one unit only; units (N,)."""
+        units = link_rows(len(names), groups, bursts, duplicate_keys(embeddings))
+        inside = units[rows]
+        if len(np.unique(inside)) < min(5, len(rows)):  # all from one place: bursts are split by
+            units = link_rows(len(names), bursts, duplicate_keys(embeddings))
+            inside = units[rows]
+        if len(np.unique(inside)) < 2:
+            return np.full(len(rows), -1), units
+        return stratified_folds(names[rows], inside, FOLDS, self.random_state), units
+
+    def _held_out(
+        self, embeddings: np.ndarray, scores: dict, names: np.ndarray, folds: np.ndarray,
+        units: np.ndarray, bursts: Sequence[object] | None, groups: Sequence[object] | None,
+        taxonomy: Taxonomy,
+    ) -> np.ndarray:
+        """Posteriors (N, K) that have seen no label of the row's unit, NaN where not needed.
+
+        The classes of a fold are those that its own labels name: a class whose only label is held
+        out is as unknown to it as a new one will be.
+        """
+        rows = np.flatnonzero([name is not None for name in names])
+        out = np.full((len(names), len(self.classes_)), np.nan)
+        for fold in np.unique(folds[folds >= 0]):
+            hidden = rows[folds == fold]
+            kept = names.copy()
+            kept[np.isin(units, units[hidden])] = None
+            seen = {name for name in kept if name is not None}
+            classes = tuple(c for c in self.classes_ if c in seen or c in self._known)
+            if not seen:
+                continue
+            look = hidden if bursts is None else np.flatnonzero(np.isin(units, units[hidden]))
+            model = self._fit(classes, embeddings, scores, kept, groups, taxonomy)
+            some = {m: s.take(look) for m, s in scores.items()} or None
+            columns = [int(np.flatnonzero(self.classes_ == c)[0]) for c in classes]
+            out[look] = 0.0
+            out[np.ix_(look, columns)] = model.predict_proba(embeddings[look], some)
+        return out
+
+    def _calibrate(
+        self, held: np.ndarray, rows: np.ndarray, names: np.ndarray,
+        bursts: Sequence[object] | None,
+    ) -> None:
+        index = {name: k for k, name in enumerate(self.classes_)}
+        target = np.array([index[names[r]] for r in rows])
+        counts = np.bincount(target, minlength=len(self.classes_)) + 1.0
+        self._prior = counts / counts.sum()
+        known = np.isfinite(held).all(axis=1)
+        self.gain_ = None
+        if bursts is not None:
+            names_of = np.where(known, np.asarray([str(b or "") for b in bursts], dtype=object), "")
+            use = known[rows]
+            filled = np.where(known[:, None], held, self._prior)
+            self.gain_ = choose_gain(filled, names_of, self._prior, rows[use], target[use])
+            held = np.where(known[:, None], self._shared(filled, names_of), np.nan)
+        used = known[rows]
+        evidence = Evidence.of(np.nan_to_num(held[rows[used]]), self.tree_, self.allowed_)
+        truth = self.tree_.class_node[target[used]]
+        self.calibration_scores_ = last_wrong(evidence, self.tree_, truth)
+        self.n_calibration_ = int(used.sum())
+        self.threshold_ = float("inf")  # until it is found
+        self.threshold_ = self.threshold(self.alpha)
+        self.node_names_ = self._node_names()
+        self.notes_ = self._notes()
+
+    def _shared(self, proba: np.ndarray, bursts: Sequence[object] | None) -> np.ndarray:
+        if bursts is None or self.gain_ is None:
+            return proba
+        return pool_bursts(proba, bursts, self._prior, self.gain_)
+
+    def _node_names(self) -> np.ndarray:
+        """Node names (V,) as answered: a class by its own name, a taxon by the tree's."""
+        names = np.asarray(self.tree_.nodes, dtype=object)
+        names[self.tree_.class_node] = self.classes_
+        return names
+
+    def _notes(self) -> tuple[str, ...]:
+        notes = list(self.tree_.notes)
+        if self._unplaced:
+            notes.append("listed as present and not in the tree: " + ", ".join(self._unplaced))
+        if len(self.classes_) < 2:
+            notes.append("one class only: nothing to tell it from, so nothing is answered")
+        if self.n_calibration_ < least_items(self.alpha):
+            notes.append(
+                f"{self.n_calibration_} labels to calibrate on, alpha {self.alpha:g} needs at "
+                f"least {least_items(self.alpha)}: nothing is answered; label more, or take a "
+                "larger alpha"
+            )
+        return tuple(notes)
+
+    def _check_fitted(self) -> None:
+        if not hasattr(self, "threshold_"):
+            raise InputError("HierarchicalClassifier: call fit before predicting.")
+
+
+def _names(labels: Sequence[str | None] | None, n: int) -> np.ndarray:
+    """Labels (N,) object: text, or None."""
+    out = np.full(n, None, dtype=object)
+    for row, label in enumerate(() if labels is None else labels):
+        empty = label is None or label == "" or (isinstance(label, float) and np.isnan(label))
+        out[row] = None if empty else str(label)
+    return out
