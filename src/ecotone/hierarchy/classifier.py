@@ -22,12 +22,11 @@ from ecotone.hierarchy.climbing import (
     last_wrong,
     least_items,
 )
-from ecotone.hierarchy.occurrence import SURE, allowed_classes, is_species, sure_species
+from ecotone.hierarchy.occurrence import AbsentSpecies, allowed_classes, is_species, lift
 from ecotone.hierarchy.results import UNCHANGED, Refinement
 from ecotone.hierarchy.tree import ClassTree, TreeLike, as_taxonomy, taxa_of
 from ecotone.taxonomy.names import parse_label
 from ecotone.taxonomy.tree import Taxonomy
-from ecotone.types import GlobalScores
 
 FOLDS = 5
 GENERIC = ("blank", "unknown", "")  # labels before that say nothing of what an animal is
@@ -90,10 +89,13 @@ class HierarchicalClassifier:
             )
         given = check_scores(scores, self.global_classes, len(embeddings))
         taxonomy = as_taxonomy(self.tree)
-        classes = self._choose_classes(sorted({names[r] for r in rows}), taxonomy, given)
+        classes = self._choose_classes(sorted({names[r] for r in rows}), taxonomy)
         self.tree_ = ClassTree.build(classes, taxonomy, aliases=self.aliases)
         self.classes_ = np.asarray(classes, dtype=object)
         self.allowed_ = self._allowed()
+        self._absent = None
+        if self.allowed_ is not None:
+            self._absent = AbsentSpecies.learn(given, self.tree_, self.allowed_, names)
         self.classifier_ = self._fit(classes, embeddings, given, names, groups, taxonomy)
         folds, units = self._folds(embeddings, names, rows, groups, bursts)
         held = self._held_out(embeddings, given, names, folds, units, bursts, groups, taxonomy)
@@ -128,7 +130,9 @@ class HierarchicalClassifier:
             if len(was) != len(proba):
                 raise InputError(f"was: {len(was)} labels, expected {len(proba)}.")
             before[:] = ["" if w is None else str(w) for w in was]
-        return self._answer(proba, before, self._absent(scores, len(proba)))
+        given = check_scores(scores, self.global_classes, len(proba))
+        spoken = self._absent.spoken_of(given) if self._absent and given else None
+        return self._answer(proba, before, spoken)
 
     def threshold(self, alpha: float) -> float:
         """theta for another alpha, infinite when there are too few labels or classes for it."""
@@ -137,25 +141,15 @@ class HierarchicalClassifier:
         # One class alone is always right on its own labels; that says nothing of anything else.
         return found if len(self.classes_) > 1 else float("inf")
 
-    def _absent(self, scores: object, n: int) -> np.ndarray:
-        """The absent class that the global models speak of, by the map alone, (M,); -1 for none.
-
-        A student that has seen no picture of it would take it for its nearest relative here.
-        """
-        out = np.full(n, -1)
-        given = check_scores(scores, self.global_classes, n)
-        if self.allowed_ is None or self.allowed_.all() or not given:
-            return out
-        said = self.classifier_.map_proba(given, n)[:, ~self.allowed_]
-        sure = said.sum(axis=1) > SURE
-        out[sure] = np.flatnonzero(~self.allowed_)[said[sure].argmax(axis=1)]
-        return out
-
-    def _answer(self, proba: np.ndarray, before: np.ndarray, absent: np.ndarray) -> Refinement:
+    def _answer(
+        self, proba: np.ndarray, before: np.ndarray, spoken: np.ndarray | None
+    ) -> Refinement:
         tree, rows = self.tree_, np.arange(len(proba))
         evidence = Evidence.of(proba, tree, self.allowed_)
         theta = self.threshold_
-        node = self._hold(climb(evidence, tree, theta), absent)
+        node = climb(evidence, tree, theta)
+        if spoken is not None:
+            node = lift(node, spoken, tree)
         at = np.array([self._before(label) for label in before], dtype=int)
         same = np.array([tree.node_of(label) for label in before], dtype=int) == node
         moved = (node != at) & tree.holds(at, node) & (node > 0) & ~same
@@ -172,14 +166,6 @@ class HierarchicalClassifier:
             threshold=np.full(len(proba), theta), notes=self.notes_,
         )
 
-    def _hold(self, node: np.ndarray, absent: np.ndarray) -> np.ndarray:
-        """Answers moved up until they hold the absent class that was spoken of."""
-        wanted = np.where(absent >= 0, self.tree_.class_node[absent], -1)
-        for _ in range(int(self.tree_.depth.max())):
-            off = (wanted >= 0) & ~self.tree_.holds(node, wanted)
-            node = np.where(off, self.tree_.parent[node], node)
-        return node
-
     def _before(self, label: str) -> int:
         """The node of the label before; the root where it says nothing, -1 where it is elsewhere in
         the tree of life than all classes."""
@@ -190,13 +176,8 @@ class HierarchicalClassifier:
         ranks = np.asarray([*self.tree_.rank, ""], dtype=object)
         return ranks[at]
 
-    def _choose_classes(
-        self, labels: Sequence[str], taxonomy: Taxonomy, scores: Mapping[str, GlobalScores]
-    ) -> tuple[str, ...]:
-        """The classes given, or the labels in use, with the species of the list and, beside a list,
-        species that the global models are sure of and the list does not have: what they say is
-        held by those, and not forced onto a relative that is here.
-        """
+    def _choose_classes(self, labels: Sequence[str], taxonomy: Taxonomy) -> tuple[str, ...]:
+        """The classes given, or the labels in use with the species of the list."""
         if self.classes is not None:
             given = dict.fromkeys(str(c) for c in self.classes)
             self._known, self._unplaced = frozenset(given), ()
@@ -209,8 +190,6 @@ class HierarchicalClassifier:
         }
         used = {t: name for name in labels for t in taxa_of(parse_label(name), taxonomy)}
         more = [name for taxon, name in reversed(listed.items()) if taxon not in used]
-        if self.present is not None:
-            more += sure_species(scores, taxonomy, {*used, *listed})
         self._known = frozenset([*more, *(used[t] for t in listed if t in used)])
         return tuple(dict.fromkeys([*labels, *more]))
 

@@ -1,14 +1,21 @@
-"""Which classes may be answered where only some species occur.
+"""Which classes may be answered where only some species occur, and what to make of the others.
 
-N detections, K classes, S global classes.
+N detections, K classes, S global classes, A absent species. A list narrows the answers; it must not
+turn a picture of something else into the nearest species of the list. So where the global models
+speak of an absent species rather than of any that occurs, by the map from names and labels alone,
+the answer is lifted until it holds that species too: its genus or family, or "animal". Labels that
+show how a global model misnames a species that does occur teach the map, and nothing is lifted.
+Source: own design; the roll-up of SpeciesNet's geofence does the same without learning.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 
 import numpy as np
 
+from ecotone.fusion.evidence import EvidenceModel
 from ecotone.hierarchy.results import SPECIES_RANKS
 from ecotone.hierarchy.tree import ClassTree, taxa_of
 from ecotone.taxonomy.names import parse_label
@@ -17,6 +24,7 @@ from ecotone.types import GlobalScores
 
 SURE = 0.5  # a species that no score reaches so far is not asked about
 MOST = 100
+ODDS = 3.0  # so much likelier an absent species must be than any that occurs
 
 
 def allowed_classes(tree: ClassTree, present: np.ndarray) -> np.ndarray:
@@ -57,3 +65,60 @@ def sure_species(
             if len(found) == 1 and found[0] not in without and is_species(found[0], taxonomy):
                 mass[found[0]] = mass.get(found[0], 0.0) + float(total[column])
     return sorted(mass, key=lambda taxon: (-mass[taxon], taxon))[:MOST]
+
+
+@dataclass(frozen=True, eq=False)
+class AbsentSpecies:
+    """Maps that know absent species too.
+
+    evidence: of the K classes and A absent species. allowed: (K + A,) bool. anchor: (K + A,) the
+    lowest node of the tree that holds each.
+    """
+
+    evidence: EvidenceModel
+    allowed: np.ndarray
+    anchor: np.ndarray
+
+    @classmethod
+    def learn(
+        cls, scores: Mapping[str, GlobalScores], tree: ClassTree, allowed: np.ndarray,
+        labels: np.ndarray,
+    ) -> AbsentSpecies | None:
+        """From labels (N,) of class names or None; None where no absent species is spoken of."""
+        here = {taxon for c in tree.classes for taxon in taxa_of(parse_label(c), tree.taxonomy)}
+        more = sure_species(scores, tree.taxonomy, here) if scores else []
+        may = np.concatenate([allowed, np.zeros(len(more), dtype=bool)])
+        if may.all() or not scores:
+            return None
+        names = (*tree.classes, *more)
+        index = {name: k for k, name in enumerate(tree.classes)}
+        rows = np.flatnonzero([name is not None for name in labels])
+        targets = np.eye(len(names))[[index[labels[r]] for r in rows]]
+        given = dict(scores)
+        evidence = EvidenceModel.start(given, names, tree.taxonomy).fit(given, rows, targets)
+        anchors = [_anchor(taxon, tree) for taxon in more]
+        return cls(evidence, may, np.concatenate([tree.class_node, anchors]).astype(int))
+
+    def spoken_of(self, scores: Mapping[str, GlobalScores]) -> np.ndarray:
+        """The node (N,) that holds the absent species a row's scores speak of, -1 for none."""
+        n = len(next(iter(scores.values())))
+        said, _ = self.evidence.log_evidence(dict(scores), n)
+        other = np.where(self.allowed, -np.inf, said)
+        best = other.argmax(axis=1)
+        gap = other[np.arange(n), best] - np.where(self.allowed, said, -np.inf).max(axis=1)
+        return np.where(gap > np.log(ODDS), self.anchor[best], -1)
+
+
+def _anchor(taxon: str, tree: ClassTree) -> int:
+    for name in (taxon, *tree.taxonomy.ancestors(taxon)):
+        if name in tree.nodes:
+            return tree.nodes.index(name)
+    return max(tree.node_of("animal"), 0)
+
+
+def lift(node: np.ndarray, wanted: np.ndarray, tree: ClassTree) -> np.ndarray:
+    """Answers (N,) moved up until they hold the `wanted` nodes; -1 wants nothing."""
+    for _ in range(int(tree.depth.max())):
+        off = (wanted >= 0) & ~tree.holds(node, wanted)
+        node = np.where(off, tree.parent[node], node)
+    return node
