@@ -15,17 +15,22 @@ from typing import Any
 from ecotone.store import labels as label_rows
 from ecotone.store import media as media_rows
 from ecotone.store import runs as run_rows
+from ecotone.store import studies as study_rows
+from ecotone.store import times as time_rows
 from ecotone.store.connection import connect, transaction
 from ecotone.store.tables import (
     Box,
+    DeploymentFacts,
     DeploymentTable,
     Failure,
+    KeptStudy,
     KnownFile,
     LabelTable,
     MediaTable,
     NewLabel,
     NewMedium,
     Run,
+    TimeShift,
 )
 from ecotone.types import Detections
 
@@ -38,6 +43,7 @@ _COUNTS = {
     "labelled_media": "SELECT count(DISTINCT media_id) FROM label",
     "runs": "SELECT count(*) FROM run",
     "failures": "SELECT count(DISTINCT media_id) FROM failure",
+    "studies": "SELECT count(*) FROM study",
 }
 
 
@@ -117,9 +123,25 @@ class Catalog:
         return label_rows.label_names(self.labels())
 
     def counts(self) -> dict[str, int]:
-        """Numbers of media, deployments, events, detections, labels, labelled_media, runs and
-        failures (media with one)."""
+        """Numbers of media, deployments, events, detections, labels, labelled_media, runs, failures
+        (media with one) and studies."""
         return {key: self.connection.execute(q).fetchone()[0] for key, q in _COUNTS.items()}
+
+    def studies(self) -> list[KeptStudy]:
+        """All studies that were added whole, oldest first."""
+        return study_rows.read_studies(self.connection)
+
+    def study_media(self, number: int) -> dict[str, str]:
+        """A study's mediaID -> media id, of the pictures that are here."""
+        return study_rows.read_study_media(self.connection, number)
+
+    def study_deployments(self, number: int) -> dict[str, dict[str, str]]:
+        """Deployment id -> the study's own row."""
+        return study_rows.read_study_deployments(self.connection, number)
+
+    def time_shifts(self) -> dict[str, list[TimeShift]]:
+        """Deployment -> the corrections of its clock, oldest first; the newest counts."""
+        return time_rows.read_shifts(self.connection)
 
     # Writing
 
@@ -142,6 +164,34 @@ class Catalog:
         """Set the time (ISO 8601) of media, by media id."""
         with self.transaction() as connection:
             media_rows.set_timestamps(connection, time_of)
+
+    def set_deployment_facts(self, facts: Sequence[DeploymentFacts]) -> int:
+        """Add coordinates, times and names of deployments; how many are new or changed."""
+        with self.transaction() as connection:
+            return study_rows.set_deployment_facts(connection, facts)
+
+    def add_time_shifts(self, shifts: Sequence[TimeShift]) -> None:
+        """Append corrections of clocks."""
+        with self.transaction() as connection:
+            time_rows.insert_shifts(connection, shifts, run_rows.now())
+
+    def add_study(
+        self, study: KeptStudy, deployments: Iterable[tuple[str, dict[str, str]]]
+    ) -> None:
+        """Record a study whose tables are in place, and its deployment rows by id."""
+        with self.transaction() as connection:
+            study_rows.insert_study(connection, study, run_rows.now())
+            study_rows.insert_study_deployments(connection, study.number, deployments)
+
+    def add_study_media(self, number: int, media_of: Mapping[str, str]) -> int:
+        """Remember which picture a study's mediaID means; how many are new."""
+        with self.transaction() as connection:
+            return study_rows.insert_study_media(connection, number, media_of)
+
+    def set_study_summary(self, number: int, summary: Mapping[str, Any]) -> None:
+        """Renew what is remembered of a study."""
+        with self.transaction() as connection:
+            study_rows.set_summary(connection, number, summary)
 
     def set_events(self, event_of: Mapping[str, str]) -> None:
         """Set the event of media, by media id."""

@@ -12,12 +12,12 @@ from ecotone.store.media import read_columns
 from ecotone.store.tables import LabelTable, NewLabel
 
 _ALL = """SELECT n, batch, media_id, detection_id, label, scientific_name, vernacular_name, created,
-    author, source FROM label ORDER BY n"""
+    author, source, observation_id, attributes FROM label ORDER BY n"""
 
 
 def read_labels(connection: sqlite3.Connection) -> LabelTable:
     """Every label that was ever given, oldest first."""
-    number, batch, *texts = read_columns(connection, _ALL, 10)
+    number, batch, *texts = read_columns(connection, _ALL, 12)
     return LabelTable(number.astype(np.int64), batch.astype(np.int64), *texts)
 
 
@@ -25,13 +25,17 @@ def insert_labels(
     connection: sqlite3.Connection, labels: Sequence[NewLabel], created: str, author: str,
     source: str,
 ) -> int:
-    """Append labels as one import; how many. Call within a transaction."""
+    """Append labels as one import; how many. Call within a transaction.
+
+    author: of the labels that name none themselves.
+    """
     batch = connection.execute("SELECT coalesce(max(batch), 0) + 1 FROM label").fetchone()[0]
     connection.executemany(
         """INSERT INTO label (batch, media_id, detection_id, label, scientific_name,
-           vernacular_name, created, author, source) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)""",
+           vernacular_name, created, author, source, observation_id, attributes)
+           VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
         [(batch, v.media_id, v.detection_id, v.label, v.scientific_name, v.vernacular_name, created,
-          author, source) for v in labels],
+          v.author or author, source, v.observation_id, v.attributes) for v in labels],
     )
     return len(labels)
 

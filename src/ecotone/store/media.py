@@ -16,6 +16,7 @@ from ecotone.store.tables import (
     absolute,
     columns,
 )
+from ecotone.store.times import shifted
 from ecotone.types import Detections
 
 WHOLE = (0.0, 0.0, 1.0, 1.0)
@@ -24,9 +25,12 @@ SAME_BOX = 2e-4  # boxes nearer than this are one box: files round to 3 or 4 dec
 
 _MEDIA = """SELECT m.id, m.root, m.file_path, m.deployment_id, m.deployment_from, m.timestamp,
     m.event_id, m.content_hash, m.width, m.height, m.camera, m.detector,
-    coalesce(f.reasons, '') FROM medium m LEFT JOIN
+    coalesce(f.reasons, ''), coalesce(s.seconds, 0.0),
+    coalesce(nullif(s.time_zone, ''), d.time_zone, '') FROM medium m LEFT JOIN
     (SELECT media_id, group_concat(reason, '; ') reasons FROM failure GROUP BY media_id) f
-    ON f.media_id = m.id ORDER BY m.n"""
+    ON f.media_id = m.id LEFT JOIN deployment d ON d.id = m.deployment_id LEFT JOIN
+    (SELECT deployment_id, seconds, time_zone, max(n) FROM time_shift GROUP BY deployment_id) s
+    ON s.deployment_id = m.deployment_id ORDER BY m.n"""
 
 
 _DETECTIONS = """SELECT m.id || ':' || d.number, m.id, d.x, d.y, d.width, d.height, d.category,
@@ -37,25 +41,27 @@ _DETECTIONS = """SELECT m.id || ':' || d.number, m.id, d.x, d.y, d.width, d.heig
 def read_media(connection: sqlite3.Connection) -> MediaTable:
     """All media, in the order they were added."""
     (ids, root, file_path, deployment, deployment_from, timestamp, event, content, width, height,
-     camera, detector, failure) = read_columns(connection, _MEDIA, 13)
+     camera, detector, failure, seconds, zone) = read_columns(connection, _MEDIA, 15)
     path = np.empty(len(ids), dtype=object)
     path[:] = [absolute(r, f) for r, f in zip(root, file_path, strict=True)]
     return MediaTable(
-        ids, root, file_path, path, deployment, deployment_from, timestamp, event, content,
-        width.astype(np.int64), height.astype(np.int64), camera, detector, failure,
+        ids, root, file_path, path, deployment, deployment_from, shifted(timestamp, seconds), event,
+        content, width.astype(np.int64), height.astype(np.int64), camera, detector, failure,
+        timestamp, zone,
     )
 
 
 def read_deployments(connection: sqlite3.Connection) -> DeploymentTable:
     """All deployments by name, with the number of their pictures."""
     rows = connection.execute(
-        """SELECT d.id, d.location_name, d.latitude, d.longitude, count(m.n) FROM deployment d
-           LEFT JOIN medium m ON m.deployment_id = d.id GROUP BY d.id ORDER BY d.id"""
+        """SELECT d.id, d.location_name, d.latitude, d.longitude, count(m.n), d.start, d.end,
+           d.time_zone FROM deployment d LEFT JOIN medium m ON m.deployment_id = d.id
+           GROUP BY d.id ORDER BY d.id"""
     ).fetchall()
-    ids, name, latitude, longitude, media = columns(rows, 5)
+    ids, name, latitude, longitude, media, *times = columns(rows, 8)
     return DeploymentTable(
         ids, name, latitude.astype(np.float64), longitude.astype(np.float64),
-        media.astype(np.int64),
+        media.astype(np.int64), *times,
     )
 
 
@@ -125,7 +131,8 @@ def _set_read_failures(
 def set_deployments(
     connection: sqlite3.Connection, deployment_of: Mapping[str, str], said_by: str
 ) -> None:
-    """Set the deployment of media (by media id) and forget deployments without a picture."""
+    """Set the deployment of media (by media id), and forget deployments that no picture has and of
+    which nothing else is known."""
     connection.executemany(
         "INSERT OR IGNORE INTO deployment (id) VALUES (?)",
         [(d,) for d in sorted(set(deployment_of.values()) - {""})],
@@ -135,7 +142,8 @@ def set_deployments(
         [(d, said_by, m) for m, d in deployment_of.items()],
     )
     connection.execute(
-        "DELETE FROM deployment WHERE id NOT IN (SELECT deployment_id FROM medium)"
+        """DELETE FROM deployment WHERE id NOT IN (SELECT deployment_id FROM medium)
+           AND latitude IS NULL AND location_name || start || "end" || time_zone = ''"""
     )
 
 

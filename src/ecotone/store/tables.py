@@ -16,8 +16,10 @@ class MediaTable:
     """The pictures of a project, in the order they were added.
 
     id, root, file_path (posix, relative to root), path (absolute), deployment_id, timestamp (ISO
-    8601 as the camera's clock said), event_id, content_hash, camera, detector, failure (reasons,
-    "" = fine): (M,) str. width, height: (M,) int64 pixels, 0 = unknown.
+    8601 local time, corrected where the camera's clock was wrong), event_id, content_hash, camera,
+    detector, failure (reasons, "" = fine), original_timestamp (as the camera's clock said),
+    time_zone (of `timestamp`, "" = nobody said): (M,) str. width, height: (M,) int64 pixels, 0 =
+    unknown.
     """
 
     id: np.ndarray
@@ -34,6 +36,8 @@ class MediaTable:
     camera: np.ndarray
     detector: np.ndarray
     failure: np.ndarray
+    original_timestamp: np.ndarray
+    time_zone: np.ndarray
 
     def __len__(self) -> int:
         return len(self.id)
@@ -41,14 +45,18 @@ class MediaTable:
 
 @dataclass(frozen=True, eq=False)
 class DeploymentTable:
-    """Deployments: id, location_name (D,) str; latitude, longitude (D,) float64 degrees or NaN;
-    media (D,) int64 number of pictures."""
+    """Deployments: id, location_name, start, end (ISO 8601), time_zone (as given, "" = nobody
+    said): (D,) str; latitude, longitude (D,) float64 degrees or NaN; media (D,) int64 number of
+    pictures."""
 
     id: np.ndarray
     location_name: np.ndarray
     latitude: np.ndarray
     longitude: np.ndarray
     media: np.ndarray
+    start: np.ndarray
+    end: np.ndarray
+    time_zone: np.ndarray
 
     def __len__(self) -> int:
         return len(self.id)
@@ -59,7 +67,8 @@ class LabelTable:
     """Every label that was ever given, oldest first.
 
     number, batch (one import): (L,) int64. media_id, detection_id ("" = the whole medium), label
-    (the class name), scientific_name, vernacular_name, created, author, source: (L,) str.
+    (the class name), scientific_name, vernacular_name, created, author, source, observation_id (as
+    a study calls it), attributes (json of count, sex and the like): (L,) str.
     """
 
     number: np.ndarray
@@ -72,6 +81,8 @@ class LabelTable:
     created: np.ndarray
     author: np.ndarray
     source: np.ndarray
+    observation_id: np.ndarray
+    attributes: np.ndarray
 
     def __len__(self) -> int:
         return len(self.label)
@@ -111,13 +122,63 @@ class KnownFile:
 
 @dataclass(frozen=True)
 class NewLabel:
-    """One label to be added; `detection_id` is "" for a label of the whole medium."""
+    """One label to be added; `detection_id` is "" for a label of the whole medium.
+
+    author: who gave it, "" = the author of the whole import. observation_id: as its study calls it.
+    attributes: json of what else was said (count, lifeStage, sex, behavior, individualID, ...).
+    """
 
     media_id: str
     label: str
     scientific_name: str = ""
     vernacular_name: str = ""
     detection_id: str = ""
+    author: str = ""
+    observation_id: str = ""
+    attributes: str = "{}"
+
+
+@dataclass(frozen=True)
+class DeploymentFacts:
+    """What is known of a deployment; "" and None leave what the catalogue has."""
+
+    id: str
+    location_name: str = ""
+    latitude: float | None = None
+    longitude: float | None = None
+    start: str = ""
+    end: str = ""
+    time_zone: str = ""
+
+
+@dataclass(frozen=True)
+class TimeShift:
+    """One correction of a deployment's clock: seconds are added to what the camera said.
+
+    time_zone: of the corrected time, "" = the deployment's. number: 0 until it is stored.
+    """
+
+    deployment_id: str
+    seconds: float
+    time_zone: str = ""
+    reason: str = ""
+    author: str = ""
+    created: str = ""
+    number: int = 0
+
+
+@dataclass(frozen=True)
+class KeptStudy:
+    """A study that was added whole. folder: its tables, below the project's folder. origin: where
+    it was read from. summary: identity, time_zone, counts and the like."""
+
+    number: int
+    kind: str
+    folder: str
+    origin: str
+    content_hash: str
+    created: str
+    summary: dict
 
 
 @dataclass(frozen=True)
