@@ -17,8 +17,8 @@ def test_the_newest_correction_counts_and_the_cameras_time_stays(catalog):
     catalog.add_time_shifts([TimeShift("a", 3600.0, "Europe/Paris", "clock", "Kim")])
     media = catalog.media()
     assert media.timestamp.tolist() == [
-        "2024-04-01T00:59:00", "2024-04-01T00:59:01", "2024-04-01T00:00:07",
-        "2024-04-01T00:00:08", ""]
+        "2024-04-01T00:59:00", "2024-04-01T00:59:01", "2024-03-31T23:59:07",
+        "2024-03-31T23:59:08", ""]
     assert media.original_timestamp[0] == "2024-03-31T23:59:00"
     assert media.time_zone.tolist() == ["Europe/Paris"] * 2 + [""] * 3
     shifts = catalog.time_shifts()
@@ -34,7 +34,7 @@ def test_a_zone_comes_from_the_deployment_where_no_correction_says_one(catalog):
 
 def test_nothing_to_shift_is_left_alone():
     given = texts("2024-01-01T00:00:00", "")
-    assert shifted(given, texts(0.0, 5.0)[:0].reshape(0)) is given
+    assert shifted(texts(), texts()).tolist() == []
     assert shifted(given, texts(0.0, 0.0)) is given
     assert shifted(given, texts(0.0, 5.0)).tolist() == given.tolist()
     assert shift_time("2024-01-01T00:00:00", -1) == "2023-12-31T23:59:59"
