@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import difflib
+import os
+import re
 import sys
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -24,6 +26,7 @@ name = {name}
 # classes = ["red deer", "grey fox", "deer spp."]   # local classes; default: every label in use
 # detection_threshold = 0.2     # boxes below are dropped; default: what the detector's file says
 # event_gap = 60.0              # seconds between two pictures of one event (burst)
+# time_zone = ""                # of the cameras' clocks, e.g. "Europe/Brussels" or "+01:00"
 # embedding_model = ""          # which embeddings to learn on; default: the newest
 # score_models = []             # which global models to use; default: all
 # use_detector = true           # the detector's categories count as one more global model
@@ -42,14 +45,16 @@ class Config:
     """What a user may set; every field has a default.
 
     classes: local classes; empty means every label in use. detection_threshold: boxes below it are
-    dropped; None means what the detector's file recommends. event_gap: seconds. embedding_model and
-    score_models: names as in `ecotone status`; empty means the newest and all of them.
+    dropped; None means what the detector's file recommends. event_gap: seconds. time_zone: of the
+    deployments that name none themselves; empty means unknown. embedding_model and score_models:
+    names as in `ecotone status`; empty means the newest and all of them.
     """
 
     name: str = ""
     classes: tuple[str, ...] = ()
     detection_threshold: float | None = None
     event_gap: float = 60.0
+    time_zone: str = ""
     embedding_model: str = ""
     score_models: tuple[str, ...] = ()
     use_detector: bool = True
@@ -134,6 +139,31 @@ def _is(value: Any, kind: type) -> bool:
     if kind is bool or isinstance(value, bool):
         return kind is bool and isinstance(value, bool)
     return isinstance(value, (int, float) if kind is float else kind)
+
+
+def write_setting(path: Path, key: str, value: float) -> None:
+    """Set one number in a toml file; its other lines and all comments stay as they are.
+
+    Raises InputError when the file cannot be written.
+    """
+    text = path.read_text(encoding="utf-8-sig")
+    line = f"{key} = {value!r}"
+    rest_of = rf"{re.escape(key)}[ \t]*=[^#\n]*?(?=[ \t]*(?:#|$))"
+    plain = re.compile("^" + rest_of, re.MULTILINE)
+    commented = re.compile("^#[ \t]*" + rest_of, re.MULTILINE)
+    pattern = plain if plain.search(text) else commented
+    if pattern.search(text):
+        text = pattern.sub(line, text, count=1)
+    else:  # before the first table, in which it would be another setting
+        head, table, rest = re.split(r"(^\[|\Z)", text, maxsplit=1, flags=re.MULTILINE)
+        text = f"{head.rstrip()}\n{line}\n{table}{rest}"
+    config_from(tomllib.loads(text), str(path))
+    temporary = path.with_name(path.name + ".tmp")
+    try:
+        temporary.write_text(text, encoding="utf-8")
+        os.replace(temporary, path)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written ({error.strerror}).") from error
 
 
 def default_text(name: str) -> str:

@@ -18,6 +18,8 @@ COMMANDS = {
     "demo": ("starting", "the whole job on a generated reserve, nothing to download"),
     "init": ("starting", "make a project folder"),
     "add": ("adding", "add images, labels, detections, scores, a taxonomy"),
+    "fix-time": ("times", "correct wrong camera clocks and say time zones"),
+    "events": ("times", "group pictures into events by a gap"),
     "classify": ("models", "run a global model on the pictures"),
     "embed": ("models", "run an encoder on the pictures"),
     "fuse": ("fusing", "map, co-train, select: posteriors and a local model"),
@@ -45,7 +47,8 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         if name not in COMMANDS:
             return None
-        return getattr(import_module(f"ecotone.cli.{COMMANDS[name][0]}"), name)
+        module = import_module(f"ecotone.cli.{COMMANDS[name][0]}")
+        return getattr(module, name.replace("-", "_"))
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):

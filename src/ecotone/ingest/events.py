@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from datetime import datetime, timezone
+from datetime import datetime
 
 import numpy as np
+
+from ecotone.ingest.zones import find_zone, seconds_utc
 
 _TIME = re.compile(
     r"(\d{4})[:/.-](\d{1,2})[:/.-](\d{1,2})(?:[T ]+(\d{1,2})[:h.](\d{2})(?:[:.](\d{2}))?)?"
@@ -32,16 +34,19 @@ def iso_time(text: str) -> str:
 
 
 def event_ids(
-    deployment: Sequence[str], timestamp: Sequence[str], gap: float = 60.0
+    deployment: Sequence[str], timestamp: Sequence[str], gap: float = 60.0,
+    time_zone: Sequence[str] | None = None,
 ) -> list[str]:
     """Event of each medium (M,): pictures of a deployment no more than `gap` seconds apart.
 
+    time_zone: of each local time, "" = unknown; with it a night in which clocks change is no gap.
     An event is named after its deployment and first time; without a time it is "".
     """
+    zones = [None] * len(timestamp) if time_zone is None else [find_zone(z) for z in time_zone]
     seconds = np.full(len(timestamp), np.nan)
-    for row, text in enumerate(timestamp):
+    for row, (text, zone) in enumerate(zip(timestamp, zones, strict=True)):
         if text:
-            seconds[row] = datetime.fromisoformat(text).replace(tzinfo=timezone.utc).timestamp()
+            seconds[row] = seconds_utc(text, zone)
     rows = np.flatnonzero(~np.isnan(seconds))
     if not len(rows):
         return [""] * len(timestamp)

@@ -6,7 +6,7 @@ folder that does the work, under the project's write lock.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -66,6 +66,10 @@ class Project:
             except OSError as error:
                 raise ProjectError(f"{path}: cannot be made ({error.strerror}).") from error
         return cls(folder)
+
+    def reload(self) -> None:
+        """Read the settings again after their file was changed."""
+        self.config = read_config(self.path / FILE_NAME)
 
     @property
     def catalog(self) -> Catalog:
@@ -142,6 +146,20 @@ class Project:
 
         with self.writing("add scores"):
             return add_scores(self, Path(file), name, progress)
+
+    def fix_time(self, deployments: Sequence[str] = (), **options: Any) -> Any:
+        """Correct the clocks of deployments; see `ecotone.project.times.fix_time`."""
+        from ecotone.project.times import fix_time
+
+        with self.writing("fix-time"):
+            return fix_time(self, deployments, **options)
+
+    def events(self, gap: float | None = None) -> Any:
+        """Group pictures into events anew; see `ecotone.project.times.make_events`."""
+        from ecotone.project.times import make_events
+
+        with self.writing("events"):
+            return make_events(self, gap)
 
     def add_taxonomy(self, file: str | Path) -> Any:
         """Add a taxonomy; see `ecotone.project.adding.add_taxonomy`."""

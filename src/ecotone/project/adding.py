@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from ecotone.errors import ProjectError
-from ecotone.ingest.events import event_ids
 from ecotone.ingest.folder import Picture, deployment_of, describe, list_pictures, media_id
 from ecotone.ingest.taxonomy_file import read_taxonomy
 from ecotone.ingest.text import some
+from ecotone.project.times import renew_events
 from ecotone.store.tables import KnownFile, MediaTable, NewMedium, absolute
 
 Progress = Callable[[int, int | None, str], None]
@@ -59,19 +59,8 @@ def add_images(project: Any, folder: Path, progress: Progress | None = None) -> 
             *listing.problems,
         ])
     catalog = project.catalog
-    register = _Register(catalog.files(), root)
-    waiting = [f for f in listing.files if not register.is_known(f)]
-    skipped = len(listing.files) - len(waiting)
-    done = skipped
-    say(done, len(listing.files), "pictures")
-    for files, pictures in _described(root, waiting, project.config.workers):
-        new, changed = register.sort(files, pictures)
-        with catalog.transaction():
-            catalog.add_media(new)
-            catalog.update_media(changed)
-        done += len(files)
-        say(done, len(listing.files), "pictures")
-    renew_events(catalog, project.config.event_gap)
+    register, skipped = register_files(project, root, listing.files, say)
+    renew_events(catalog, project.config.event_gap, project.config.time_zone)
     problems = list(listing.problems)
     if register.failed:
         problems.append(
@@ -80,6 +69,26 @@ def add_images(project: Any, folder: Path, progress: Progress | None = None) -> 
         )
     skipped += register.same
     return AddReport(register.added, register.updated, skipped, problems)
+
+
+def register_files(
+    project: Any, root: Path, files: Sequence[str], say: Progress
+) -> tuple[_Register, int]:
+    """Register pictures of a root by their paths in it; what became of them, and how many were
+    known as they are. A chunk at a time is stored, all of it when a transaction is open."""
+    catalog = project.catalog
+    register = _Register(catalog.files(), root)
+    waiting = [f for f in files if not register.is_known(f)]
+    done = skipped = len(files) - len(waiting)
+    say(done, len(files), "pictures")
+    for chunk, pictures in _described(root, waiting, project.config.workers):
+        new, changed = register.sort(chunk, pictures)
+        with catalog.transaction():
+            catalog.add_media(new)
+            catalog.update_media(changed)
+        done += len(chunk)
+        say(done, len(files), "pictures")
+    return register, skipped
 
 
 def _described(
@@ -170,15 +179,6 @@ class _Register:
             picture.width, picture.height, picture.camera, picture.size, picture.modified,
             picture.failure,
         )
-
-
-def renew_events(catalog: Any, gap: float) -> None:
-    """Group the pictures of each deployment into events; only what changed is written."""
-    media = catalog.media()
-    events = event_ids(media.deployment_id, media.timestamp, gap)
-    catalog.set_events({
-        m: new for m, new, old in zip(media.id, events, media.event_id, strict=True) if new != old
-    })
 
 
 def need_media(catalog: Any) -> MediaTable:

@@ -46,7 +46,7 @@ def add_labels(
     with catalog.transaction():
         added = catalog.add_labels(fresh, author, source)
         updated = _update_media(catalog, media, rows, where)
-    renew_events(catalog, project.config.event_gap)
+    renew_events(catalog, project.config.event_gap, project.config.time_zone)
     problems += _ambiguous(catalog, media, set(where))
     return AddReport(added, updated, skipped, [*read.problems, *problems])
 
