@@ -6,6 +6,7 @@ N detections, n labelled ones, K classes, V nodes, D embedding dimensions.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -22,15 +23,28 @@ from ecotone.hierarchy.climbing import (
     last_wrong,
     least_items,
 )
-from ecotone.hierarchy.occurrence import AbsentSpecies, allowed_classes, is_species, lift
+from ecotone.hierarchy.occurrence import OtherSpecies, allowed_classes, is_species
 from ecotone.hierarchy.results import UNCHANGED, Refinement
 from ecotone.hierarchy.tree import ClassTree, TreeLike, as_taxonomy, taxa_of
 from ecotone.taxonomy.names import parse_label
 from ecotone.taxonomy.tree import Taxonomy
+from ecotone.types import GlobalScores
 
 FOLDS = 5
 GENERIC = ("blank", "unknown", "")  # labels before that say nothing of what an animal is
 STAGE = "climb"
+
+
+@dataclass(frozen=True, eq=False)
+class _Data:
+    """What the classifiers of the folds are fitted on. units: (N,), rows that stay together."""
+
+    embeddings: np.ndarray
+    scores: dict[str, GlobalScores]
+    names: np.ndarray
+    groups: Sequence[object] | None
+    units: np.ndarray
+    taxonomy: Taxonomy
 
 
 class HierarchicalClassifier:
@@ -45,9 +59,12 @@ class HierarchicalClassifier:
         clf = HierarchicalClassifier(tree, alpha=0.05).fit(embeddings, scores, labels)
         answer = clf.predict(embeddings, scores, was)      # answer.node, .rank, .probability
 
-    classes_: (K,) str. tree_: ClassTree. classifier_: the FusionClassifier that gives posteriors.
-    calibration_scores_: (n,) out-of-fold probability of the last wrong node. threshold_: theta.
-    Source: docs/methods.md; climbing and its bound in `ecotone.hierarchy.climbing`.
+    classes_: (K,) str. tree_: ClassTree. classifiers_: the FusionClassifiers of the folds, whose
+    mean gives the posteriors. calibration_scores_: (n,) out-of-fold probability of the last wrong
+    node. threshold_: theta. notes_: what to know of the answers.
+    Source: climbing and its bound in `ecotone.hierarchy.climbing`; calibration on held-out folds,
+    prediction by their mean: Carlsson et al. 2014, aggregated conformal prediction. The mean is a
+    little less sure than any of its members, which keeps the bound (docs/methods.md).
     """
 
     def __init__(
@@ -93,13 +110,11 @@ class HierarchicalClassifier:
         self.tree_ = ClassTree.build(classes, taxonomy, aliases=self.aliases)
         self.classes_ = np.asarray(classes, dtype=object)
         self.allowed_ = self._allowed()
-        self._absent = None
-        if self.allowed_ is not None:
-            self._absent = AbsentSpecies.learn(given, self.tree_, self.allowed_, names)
-        self.classifier_ = self._fit(classes, embeddings, given, names, groups, taxonomy)
+        self._others = self._learn_others(given, self.allowed_, names)
         folds, units = self._folds(embeddings, names, rows, groups, bursts)
-        held = self._held_out(embeddings, given, names, folds, units, bursts, groups, taxonomy)
-        self._calibrate(held, rows, names, bursts)
+        data = _Data(embeddings, given, names, groups, units, taxonomy)
+        held, spoken = self._fit_folds(data, rows, folds, bursts is not None)
+        self._calibrate(held, spoken, rows, names, bursts)
         return self
 
     def posteriors(
@@ -108,10 +123,12 @@ class HierarchicalClassifier:
     ) -> np.ndarray:
         """Class posteriors (M, K) float64, shared within bursts where that helped."""
         self._check_fitted()
-        proba = self.classifier_.predict_proba(
-            embeddings, check_scores(scores, self.global_classes, len(embeddings)) or None
-        )
-        return self._shared(np.asarray(proba, dtype=np.float64), bursts)
+        embeddings = check_embeddings(embeddings)
+        given = check_scores(scores, self.global_classes, len(embeddings))
+        proba = np.zeros((len(embeddings), len(self.classes_)))
+        for model in self.classifiers_:
+            proba += self._by_class(model, embeddings, given)
+        return self._shared(proba / len(self.classifiers_), bursts)
 
     @one_blas_thread
     def predict(
@@ -131,7 +148,7 @@ class HierarchicalClassifier:
                 raise InputError(f"was: {len(was)} labels, expected {len(proba)}.")
             before[:] = ["" if w is None else str(w) for w in was]
         given = check_scores(scores, self.global_classes, len(proba))
-        spoken = self._absent.spoken_of(given) if self._absent and given else None
+        spoken = self._others.spoken_of(given) if self._others and given else None
         return self._answer(proba, before, spoken)
 
     def threshold(self, alpha: float) -> float:
@@ -145,11 +162,9 @@ class HierarchicalClassifier:
         self, proba: np.ndarray, before: np.ndarray, spoken: np.ndarray | None
     ) -> Refinement:
         tree, rows = self.tree_, np.arange(len(proba))
-        evidence = Evidence.of(proba, tree, self.allowed_)
+        evidence = Evidence.of(proba, tree, self.allowed_, spoken)
         theta = self.threshold_
         node = climb(evidence, tree, theta)
-        if spoken is not None:
-            node = lift(node, spoken, tree)
         at = np.array([self._before(label) for label in before], dtype=int)
         same = np.array([tree.node_of(label) for label in before], dtype=int) == node
         moved = (node != at) & tree.holds(at, node) & (node > 0) & ~same
@@ -193,21 +208,20 @@ class HierarchicalClassifier:
         self._known = frozenset([*more, *(used[t] for t in listed if t in used)])
         return tuple(dict.fromkeys([*labels, *more]))
 
-    def _allowed(self) -> np.ndarray | None:
+    def _allowed(self) -> np.ndarray:
         if self.present is None:
-            return None
+            return np.ones(len(self.classes_), dtype=bool)
         nodes = [self.tree_.node_of(str(name)) for name in self.present]
         return allowed_classes(self.tree_, np.array([n for n in nodes if n >= 0], dtype=int))
 
     def _fit(
-        self, classes: Sequence[str], embeddings: np.ndarray, scores: dict, names: np.ndarray,
-        groups: Sequence[object] | None, taxonomy: Taxonomy,
+        self, data: _Data, names: np.ndarray, classes: Sequence[str]
     ) -> FusionClassifier:
-        columns = {model: given.classes for model, given in scores.items()}
+        columns = {model: given.classes for model, given in data.scores.items()}
         return FusionClassifier(
-            classes, columns or None, taxonomy, random_state=self.random_state,
+            classes, columns or None, data.taxonomy, random_state=self.random_state,
             aliases=self.aliases,
-        ).fit(embeddings, scores or None, names, groups)
+        ).fit(data.embeddings, data.scores or None, names, data.groups)
 
     def _folds(
         self, embeddings: np.ndarray, names: np.ndarray, rows: np.ndarray,
@@ -223,36 +237,63 @@ class HierarchicalClassifier:
             return np.full(len(rows), -1), units
         return stratified_folds(names[rows], inside, FOLDS, self.random_state), units
 
-    def _held_out(
-        self, embeddings: np.ndarray, scores: dict, names: np.ndarray, folds: np.ndarray,
-        units: np.ndarray, bursts: Sequence[object] | None, groups: Sequence[object] | None,
-        taxonomy: Taxonomy,
-    ) -> np.ndarray:
-        """Posteriors (N, K) that have seen no label of the row's unit, NaN where not needed.
+    def _fit_folds(
+        self, data: _Data, rows: np.ndarray, folds: np.ndarray, with_mates: bool
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Fit one classifier a fold; posteriors (N, K) of the labelled rows (and, `with_mates`, all
+        of their bursts) by the one that has seen no label of the row's unit, NaN elsewhere; and
+        (N,) nodes of other species that the scores speak of, by the map that it would have.
 
         The classes of a fold are those that its own labels name: a class whose only label is held
         out is as unknown to it as a new one will be.
         """
-        rows = np.flatnonzero([name is not None for name in names])
-        out = np.full((len(names), len(self.classes_)), np.nan)
-        for fold in np.unique(folds[folds >= 0]):
-            hidden = rows[folds == fold]
-            kept = names.copy()
-            kept[np.isin(units, units[hidden])] = None
+        out = np.full((len(data.names), len(self.classes_)), np.nan)
+        spoken = np.full(len(out), -1)
+        models = []
+        for fold in np.unique(folds):
+            hidden = rows[folds == fold] if fold >= 0 else rows[:0]
+            kept = data.names.copy()
+            kept[np.isin(data.units, data.units[hidden])] = None
             seen = {name for name in kept if name is not None}
-            classes = tuple(c for c in self.classes_ if c in seen or c in self._known)
             if not seen:
                 continue
-            look = hidden if bursts is None else np.flatnonzero(np.isin(units, units[hidden]))
-            model = self._fit(classes, embeddings, scores, kept, groups, taxonomy)
-            some = {m: s.take(look) for m, s in scores.items()} or None
-            columns = [int(np.flatnonzero(self.classes_ == c)[0]) for c in classes]
-            out[look] = 0.0
-            out[np.ix_(look, columns)] = model.predict_proba(embeddings[look], some)
+            classes = tuple(c for c in self.classes_ if c in seen or c in self._known)
+            models.append(self._fit(data, kept, classes))
+            look = hidden
+            if with_mates:
+                look = np.flatnonzero(np.isin(data.units, data.units[hidden]))
+            some = {m: s.take(look) for m, s in data.scores.items()}
+            if not len(look):
+                continue
+            out[look] = self._by_class(models[-1], data.embeddings[look], some)
+            may = np.isin(self.classes_, classes) & self.allowed_
+            others = self._learn_others(data.scores, may, kept)
+            if others is not None:
+                spoken[look] = others.spoken_of(some)
+        self.classifiers_ = tuple(models)
+        return out, spoken
+
+    def _learn_others(
+        self, scores: dict, allowed: np.ndarray, names: np.ndarray
+    ) -> OtherSpecies | None:
+        """What is known of species that do not occur here; None without a list of those that do."""
+        if self.present is None:
+            return None
+        return OtherSpecies.learn(scores, self.tree_, allowed, names)
+
+    def _by_class(
+        self, model: FusionClassifier, embeddings: np.ndarray, scores: dict
+    ) -> np.ndarray:
+        """Posteriors of one fold's classifier in the columns of all classes, (M, K)."""
+        number = {name: k for k, name in enumerate(self.classes_)}
+        out = np.zeros((len(embeddings), len(number)))
+        out[:, [number[c] for c in model.classes_]] = model.predict_proba(
+            embeddings, scores or None
+        )
         return out
 
     def _calibrate(
-        self, held: np.ndarray, rows: np.ndarray, names: np.ndarray,
+        self, held: np.ndarray, spoken: np.ndarray, rows: np.ndarray, names: np.ndarray,
         bursts: Sequence[object] | None,
     ) -> None:
         index = {name: k for k, name in enumerate(self.classes_)}
@@ -268,7 +309,8 @@ class HierarchicalClassifier:
             self.gain_ = choose_gain(filled, names_of, self._prior, rows[use], target[use])
             held = np.where(known[:, None], self._shared(filled, names_of), np.nan)
         used = known[rows]
-        evidence = Evidence.of(np.nan_to_num(held[rows[used]]), self.tree_, self.allowed_)
+        use = rows[used]
+        evidence = Evidence.of(held[use], self.tree_, self.allowed_, spoken[use])
         truth = self.tree_.class_node[target[used]]
         self.calibration_scores_ = last_wrong(evidence, self.tree_, truth)
         self.n_calibration_ = int(used.sum())

@@ -24,8 +24,8 @@ from ecotone.hierarchy.tree import ClassTree
 
 @dataclass(frozen=True, eq=False)
 class Evidence:
-    """What climbing works on. node_proba: (N, V) float64. start: (N,) node of the most probable
-    class. open: (V,) bool, nodes that may be answered; the root always is."""
+    """What climbing works on. node_proba: (N, V) float64. start: (N,) node where the way up
+    starts. open: (V,) bool, nodes that may be answered; the root always is."""
 
     node_proba: np.ndarray
     start: np.ndarray
@@ -33,12 +33,14 @@ class Evidence:
 
     @classmethod
     def of(
-        cls, posteriors: np.ndarray, tree: ClassTree, allowed: np.ndarray | None = None
+        cls, posteriors: np.ndarray, tree: ClassTree, allowed: np.ndarray | None = None,
+        spoken: np.ndarray | None = None,
     ) -> Evidence:
         """From class posteriors (N, K). allowed: (K,) bool, classes that may be answered.
 
         The mass of a class that may not be answered stays with the nodes above it that hold others:
-        it speaks for its genus, and for no other species of it.
+        it speaks for its genus, and for no other species of it. spoken: (N,) nodes that the answer
+        has to hold, -1 for none; the way up then starts that high.
         """
         posteriors = np.asarray(posteriors, dtype=np.float64)
         free = np.ones(len(tree.nodes), dtype=bool)
@@ -46,6 +48,9 @@ class Evidence:
             free = tree.under[np.asarray(allowed, dtype=bool)].any(axis=0)
         free[0] = True
         best = tree.class_node[posteriors.argmax(axis=1)]
+        for _ in range(0 if spoken is None else int(tree.depth.max())):
+            off = (spoken >= 0) & ~tree.holds(best, spoken)
+            best = np.where(off, tree.parent[best], best)
         return cls(tree.proba(posteriors), best, free)
 
 

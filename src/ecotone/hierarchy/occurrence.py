@@ -1,10 +1,10 @@
 """Which classes may be answered where only some species occur, and what to make of the others.
 
-N detections, K classes, S global classes, A absent species. A list narrows the answers; it must not
-turn a picture of something else into the nearest species of the list. So where the global models
-speak of an absent species rather than of any that occurs, by the map from names and labels alone,
-the answer is lifted until it holds that species too: its genus or family, or "animal". Labels that
-show how a global model misnames a species that does occur teach the map, and nothing is lifted.
+N detections, K classes, S global classes, A other species, which a list of what occurs lacks. A
+picture of one of them must not become the nearest species of the list. So where the global models
+speak of another species rather than of any that may be answered, by the map from names and labels
+alone, the answer has to hold that species too: its genus or family, or "animal". Labels that show
+how a global model misnames a species that does occur teach the map, and then nothing is lifted.
 Source: own design; the roll-up of SpeciesNet's geofence does the same without learning.
 """
 
@@ -24,7 +24,7 @@ from ecotone.types import GlobalScores
 
 SURE = 0.5  # a species that no score reaches so far is not asked about
 MOST = 100
-ODDS = 3.0  # so much likelier an absent species must be than any that occurs
+ODDS = 3.0  # so much likelier another species must be than any that may be answered
 
 
 def allowed_classes(tree: ClassTree, present: np.ndarray) -> np.ndarray:
@@ -68,10 +68,10 @@ def sure_species(
 
 
 @dataclass(frozen=True, eq=False)
-class AbsentSpecies:
-    """Maps that know absent species too.
+class OtherSpecies:
+    """Maps that know other species too.
 
-    evidence: of the K classes and A absent species. allowed: (K + A,) bool. anchor: (K + A,) the
+    evidence: of the K classes and A other species. allowed: (K + A,) bool. anchor: (K + A,) the
     lowest node of the tree that holds each.
     """
 
@@ -83,8 +83,8 @@ class AbsentSpecies:
     def learn(
         cls, scores: Mapping[str, GlobalScores], tree: ClassTree, allowed: np.ndarray,
         labels: np.ndarray,
-    ) -> AbsentSpecies | None:
-        """From labels (N,) of class names or None; None where no absent species is spoken of."""
+    ) -> OtherSpecies | None:
+        """From labels (N,) of class names or None; None where no other species is spoken of."""
         here = {taxon for c in tree.classes for taxon in taxa_of(parse_label(c), tree.taxonomy)}
         more = sure_species(scores, tree.taxonomy, here) if scores else []
         may = np.concatenate([allowed, np.zeros(len(more), dtype=bool)])
@@ -100,7 +100,7 @@ class AbsentSpecies:
         return cls(evidence, may, np.concatenate([tree.class_node, anchors]).astype(int))
 
     def spoken_of(self, scores: Mapping[str, GlobalScores]) -> np.ndarray:
-        """The node (N,) that holds the absent species a row's scores speak of, -1 for none."""
+        """The node (N,) that holds the other species a row's scores speak of, -1 for none."""
         n = len(next(iter(scores.values())))
         said, _ = self.evidence.log_evidence(dict(scores), n)
         other = np.where(self.allowed, -np.inf, said)
@@ -115,10 +115,3 @@ def _anchor(taxon: str, tree: ClassTree) -> int:
             return tree.nodes.index(name)
     return max(tree.node_of("animal"), 0)
 
-
-def lift(node: np.ndarray, wanted: np.ndarray, tree: ClassTree) -> np.ndarray:
-    """Answers (N,) moved up until they hold the `wanted` nodes; -1 wants nothing."""
-    for _ in range(int(tree.depth.max())):
-        off = (wanted >= 0) & ~tree.holds(node, wanted)
-        node = np.where(off, tree.parent[node], node)
-    return node
