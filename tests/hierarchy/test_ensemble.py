@@ -169,6 +169,11 @@ def test_roll_up_and_geofence_on_their_own():
     assert ENSEMBLE.geofence([], [], "NZL") is UNDECIDED
 
 
+def test_numbers_of_numpy_are_plain_numbers():
+    found = OPEN.decide(np.array([JAY, ROE]), np.float32([0.8, 0.1]), "human", np.float32(0.2))
+    assert found.source == "classifier+rollup_to_class" and type(found.score) is float
+
+
 def test_nothing_to_decide():
     assert OPEN.decide([], [], "animal", 0.9) is UNDECIDED
     assert OPEN.decide([JAY], [0.9], None) is UNDECIDED  # the detector failed
@@ -182,6 +187,8 @@ def test_nothing_to_decide():
         (([JAY], [0.9, 0.1], "animal", 0.9), "1 classes, 2 scores"),
         (([JAY], [float("nan")], "animal", 0.9), r"scores \[nan\], confidence 0.9"),
         (([JAY], [0.9], "animal", float("inf")), "confidence inf"),
+        (([JAY], ["high"], "animal", 0.9), r"found \['high'\], expected numbers in 0..1"),
+        (([JAY], [0.9], "animal", "high"), "found 'high', expected numbers"),
         (([JAY], [0.9], "animal", 0.9, "DE"), "country 'DE'"),
         (([JAY], [0.9], "human", 0.9, "USA", "Texas"), "region 'Texas'"),
     ],

@@ -19,6 +19,7 @@ from ecotone.hierarchy.ensemble_rows import (
     UNDECIDED,
     Decision,
     Decisions,
+    as_written,
     best_of,
     box_of,
     boxes_of,
@@ -124,7 +125,8 @@ class SpeciesNetEnsemble:
 
         classes, scores: the classifier's, best first. detection_label: animal, human or vehicle;
         "" when the detector found nothing, None when it did not look or failed. `UNDECIDED` then,
-        and without classes. country, admin1_region: see `Geofence.blocks`.
+        and without classes. country, admin1_region: see `Geofence.blocks`. Numbers of float32 are
+        read as the decimals they were written as, see `as_written`.
 
         Raises InputError for labels that are not SpeciesNet's, a kind of box that there is not, a
         value that is no number, or codes of places of another form.
@@ -136,11 +138,11 @@ class SpeciesNetEnsemble:
             raise InputError(
                 f"decide: {len(classes)} classes, {len(scores)} scores; give one score a class."
             )
-        labels = [str(label) for label in classes[: self.top]]
+        labels = list(classes[: self.top])
         for label in labels:
             self.labels.ancestors(label)  # raises for a label that is not SpeciesNet's
-        values = [float(score) for score in scores[: self.top]]
-        box, confidence = box_of(detection_label, float(detection_confidence))
+        values = as_written(scores[: self.top]).tolist()
+        box, confidence = box_of(detection_label, as_written(detection_confidence).item())
         if not all(map(math.isfinite, (confidence, *values))):
             raise InputError(
                 f"decide: scores {values}, confidence {confidence}: expected numbers in 0..1."
@@ -160,8 +162,7 @@ class SpeciesNetEnsemble:
         categories, confidences: (N,), of the boxes; a row of category "blank" is a picture whose
         boxes were all left out, its confidence one minus that of the surest. countries,
         admin1_regions: (N,) or one for all. Of equal scores the class that comes first in the
-        model goes first. float32 is read as the decimal number it was written as, see
-        `as_written`. Raises InputError as `decide` does, naming the row.
+        model goes first. Raises InputError as `decide` does, naming the row.
         """
         n = len(scores)
         names, notes = list(scores.classes), self._notes(scores.classes)
@@ -200,7 +201,7 @@ class SpeciesNetEnsemble:
         """
         least = self.thresholds.roll_up if threshold is None else threshold
         blocked = self._blocked(country, admin1_region)
-        values = [float(score) for score in scores]
+        values = as_written(scores).tolist()
         rolled = roll_up(labels, values, levels, least, self.labels, blocked)
         return rolled and _rolled_up(rolled)
 
@@ -216,7 +217,7 @@ class SpeciesNetEnsemble:
         if not len(labels):
             return UNDECIDED
         taxon_key(labels[0])
-        values = [float(score) for score in scores]
+        values = as_written(scores).tolist()
         return self._fenced(labels, values, self._blocked(country, admin1_region))
 
     def _decide(

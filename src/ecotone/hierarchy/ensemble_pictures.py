@@ -1,8 +1,9 @@
 """SpeciesNet's decision on pictures: what its classifier and its detector said, combined.
 
 Plain dicts in, plain dicts out, in the shape of SpeciesNet's json. Two generations: "20261015"
-(5.0.5 on) decides each classified box on its own; "legacy" (up to 5.0.4) has one answer a picture,
-from the picture's scores and its surest box. Source: google/cameratrapai (Apache-2.0), ensemble.py.
+(as 5.0.6 writes it) decides each classified box on its own; "legacy" (up to 5.0.4) has one answer
+a picture, from its scores and its surest box. Source: google/cameratrapai (Apache-2.0),
+ensemble.py.
 """
 
 from __future__ import annotations
@@ -74,7 +75,7 @@ def combine(
         body = make(ensemble, file, said, seen, place)
         for box in body.get("detections") or () if generation != "legacy" else ():
             if "raw_classifications" in box:
-                box["raw_classifications"] = _cut(box["raw_classifications"], reported)
+                box["raw_classifications"] = _cut(box["raw_classifications"], reported, file)
         result = {
             "filepath": file, "failures": failures or None,
             **{name: place.get(name) for name in PLACE}, **body, "model_version": model_version,
@@ -147,10 +148,9 @@ def _ask(ensemble: Decides, file: str, raw: Entry, box: Entry, place: Entry) -> 
         raise error if str(error).startswith(file) else InputError(f"{file}: {error}") from error
 
 
-def _cut(raw: Entry, reported: int | None) -> dict[str, Any]:
-    kept = dict(raw)
-    kept["classes"], kept["scores"] = raw["classes"][:reported], raw["scores"][:reported]
-    return kept
+def _cut(raw: Entry, reported: int | None, file: str) -> dict[str, Any]:
+    short = {name: _get(raw, name, file)[:reported] for name in ("classes", "scores")}
+    return {**raw, **short}
 
 
 def _check_same(file: str, scored: list[Entry], boxes: list[Entry]) -> None:

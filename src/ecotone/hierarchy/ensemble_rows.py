@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy import sparse
 
 from ecotone.errors import InputError
@@ -90,7 +91,7 @@ def boxes_of(
             f"decide: {n} rows of scores, {len(categories)} categories, {len(confidences)} "
             "confidences; give one a row."
         )
-    values = as_written(np.asarray(confidences)).tolist()
+    values = as_written(confidences).tolist()
     found: list[tuple[str | None, float]] = []
     for row, (category, value) in enumerate(zip(categories, values, strict=True)):
         if category is None:
@@ -136,16 +137,21 @@ def best_of(
         start = stop
 
 
-def as_written(values: np.ndarray) -> np.ndarray:
+def as_written(values: ArrayLike) -> np.ndarray:
     """Numbers as float64; float32 that came from up to six decimals becomes that number again.
 
-    0.2 kept as float32 is 0.200000003, and would exceed a threshold of 0.2.
+    0.2 kept as float32 is 0.200000003, and would exceed a threshold of 0.2. Raises InputError when
+    one is no number.
     """
-    exact = np.asarray(values, dtype=np.float64)
-    if np.asarray(values).dtype != np.float32:
+    given = np.asarray(values)
+    try:
+        exact = given.astype(np.float64)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"found {values!r}, expected numbers in 0..1 ({error}).") from error
+    if given.dtype != np.float32:
         return exact
     short = np.round(exact, DECIMALS)
-    return np.where(short.astype(np.float32) == values, short, exact)
+    return np.where(short.astype(np.float32) == given, short, exact)
 
 
 def _best(
