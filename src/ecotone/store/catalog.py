@@ -14,10 +14,12 @@ from typing import Any
 
 from ecotone.store import labels as label_rows
 from ecotone.store import media as media_rows
+from ecotone.store import refinements as refinement_rows
 from ecotone.store import runs as run_rows
 from ecotone.store import studies as study_rows
 from ecotone.store import times as time_rows
 from ecotone.store.connection import connect, transaction
+from ecotone.store.refinements import RefinementRun, RefinementTable
 from ecotone.store.tables import (
     Box,
     DeploymentFacts,
@@ -143,6 +145,14 @@ class Catalog:
         """Deployment -> the corrections of its clock, oldest first; the newest counts."""
         return time_rows.read_shifts(self.connection)
 
+    def refinement_runs(self) -> list[RefinementRun]:
+        """Finished refinements, oldest first, with those that were undone."""
+        return refinement_rows.read_runs(self.connection)
+
+    def refinement(self, run: str) -> RefinementTable:
+        """The audit rows of a refinement, of detections in use."""
+        return refinement_rows.read_rows(self.connection, run)
+
     # Writing
 
     def add_media(self, media: Sequence[NewMedium]) -> None:
@@ -228,6 +238,21 @@ class Catalog:
         """Record how a run ended: "done", "failed" or "interrupted"."""
         with self.transaction() as connection:
             run_rows.finish_run(connection, run_id, status, summary)
+
+    def add_refinement(self, run: str, table: RefinementTable) -> int:
+        """Append audit rows of a run, which count once it is done; how many."""
+        with self.transaction() as connection:
+            return refinement_rows.insert_rows(connection, run, table)
+
+    def undo_refinement(self, run: str) -> None:
+        """Mark a refinement as undone; its rows stay."""
+        with self.transaction() as connection:
+            refinement_rows.mark_undone(connection, run, run_rows.now())
+
+    def drop_unfinished_refinements(self) -> int:
+        """Delete rows of refinements that were never done; how many. Under the write lock only."""
+        with self.transaction() as connection:
+            return refinement_rows.drop_unfinished(connection)
 
     def runs(self) -> list[Run]:
         """All runs, oldest first; one that was killed keeps the status "running"."""
