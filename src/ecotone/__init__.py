@@ -11,6 +11,8 @@ __version__ = "0.1.0"
 
 _PUBLIC = {
     "FusionClassifier": "ecotone.fusion.classifier",
+    "FiveStage": "ecotone.hierarchy.five_stage",
+    "HierarchicalClassifier": "ecotone.hierarchy.classifier",
     "LocalModel": "ecotone.fusion.local_model",
     "Mapping": "ecotone.fusion.mapping",
     "ScoreReport": "ecotone.fusion.calibration",

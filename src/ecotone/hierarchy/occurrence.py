@@ -90,7 +90,8 @@ class OtherSpecies:
         may = np.concatenate([allowed, np.zeros(len(more), dtype=bool)])
         if may.all() or not scores:
             return None
-        names = (*tree.classes, *more)
+        # Written as scientific names are, so that the map knows them for such.
+        names = (*tree.classes, *(taxon[:1].upper() + taxon[1:] for taxon in more))
         index = {name: k for k, name in enumerate(tree.classes)}
         rows = np.flatnonzero([name is not None for name in labels])
         targets = np.eye(len(names))[[index[labels[r]] for r in rows]]

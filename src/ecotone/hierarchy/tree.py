@@ -168,6 +168,9 @@ def taxa_of(label: ParsedLabel, taxonomy: Taxonomy) -> list[str]:
         return [label.special]
     if label.special:
         return []
+    common = _called(label, taxonomy)
+    if common:
+        return common
     if label.scientific:
         name = plain(label.scientific)
         if name in taxonomy:
@@ -182,6 +185,17 @@ def taxa_of(label: ParsedLabel, taxonomy: Taxonomy) -> list[str]:
         if found:
             return found
     return []
+
+
+def _called(label: ParsedLabel, taxonomy: Taxonomy) -> list[str]:
+    """The species that is called like its genus: "caracal" in small letters is Caracal caracal."""
+    text = label.text.strip()
+    if text != text.lower() or text not in taxonomy or label.generic or any(label.lineage):
+        return []
+    return [
+        child for child in taxonomy.children(text)
+        if key(text) in map(key, taxonomy.nodes[child].vernacular)
+    ]
 
 
 class _Builder:
