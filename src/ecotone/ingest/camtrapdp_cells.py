@@ -70,8 +70,10 @@ def number(low: float = -math.inf, high: float = math.inf) -> Rule:
     """A number from `low` to `high`."""
 
     def fits(cell: str) -> bool:
-        return bool(_NUMBER.fullmatch(cell)) and low <= float(cell) <= high \
-            and math.isfinite(float(cell))
+        if not _NUMBER.fullmatch(cell):
+            return False
+        value = float(cell)
+        return low <= value <= high and math.isfinite(value)
 
     def mend(cell: str) -> Mended:
         text = cell.strip()

@@ -6,6 +6,7 @@ An identifier takes 8 bytes while a table is read; only those that are wrong are
 from __future__ import annotations
 
 from array import array
+from bisect import bisect_left
 from collections.abc import Callable, Iterable
 
 import numpy as np
@@ -21,7 +22,7 @@ class Ids:
 
     def __init__(self) -> None:
         self._hashes = array("Q")
-        self._sorted: np.ndarray | None = None
+        self._sorted: array | None = None
 
     def add(self, text: str) -> None:
         """One more, whether or not it is known."""
@@ -31,29 +32,26 @@ class Ids:
         return len(self._hashes)
 
     def __contains__(self, text: str) -> bool:
-        values = self._values()
-        at = int(np.searchsorted(values, np.uint64(hash(text) & _MASK)))
-        return at < len(values) and int(values[at]) == hash(text) & _MASK
+        if self._sorted is None or len(self._sorted) != len(self._hashes):
+            self._sorted = array("Q", np.sort(np.frombuffer(self._hashes, np.uint64)).tobytes())
+        wanted = hash(text) & _MASK
+        at = bisect_left(self._sorted, wanted)
+        return at < len(self._sorted) and self._sorted[at] == wanted
 
     def twice(self, texts: Callable[[], Iterable[str]]) -> frozenset[str]:
         """Those that were added more than once; `texts` gives all that were added, again."""
-        values = self._values()
+        values = np.sort(np.array(self._hashes, dtype=np.uint64))
         same = values[1:][values[1:] == values[:-1]]
         return _seen_twice(texts(), frozenset(same.tolist())) if len(same) else frozenset()
 
     def lacking(self, wanted: Ids, texts: Callable[[], Iterable[str]]) -> frozenset[str]:
         """Those of `wanted` that are not here; `texts` gives all of `wanted`, again."""
-        theirs = wanted._values()
-        lost = np.setdiff1d(theirs, self._values())
+        theirs, ours = (np.array(ids._hashes, dtype=np.uint64) for ids in (wanted, self))
+        lost = np.setdiff1d(theirs, ours)
         if not len(lost):
             return frozenset()
         hashes = frozenset(lost.tolist())
         return frozenset(t for t in texts() if t and hash(t) & _MASK in hashes)
-
-    def _values(self) -> np.ndarray:
-        if self._sorted is None or len(self._sorted) != len(self._hashes):
-            self._sorted = np.sort(np.array(self._hashes, dtype=np.uint64))
-        return self._sorted
 
 
 def _seen_twice(texts: Iterable[str], hashes: frozenset[int]) -> frozenset[str]:

@@ -15,6 +15,7 @@ from ecotone.ingest.camtrapdp_cells import (
     NOTES,
     REQUIRED,
     RULES,
+    TABLES,
     TIMES,
     fits_path,
     mediatype_of,
@@ -38,7 +39,7 @@ class Mender:
     """
 
     def __init__(self, table: str, zone: tzinfo | None = None) -> None:
-        self.table, self._zone = table, zone
+        self.table, self.columns, self._zone = table, TABLES[table], zone
         self._rules = tuple((c, r.fits, r) for c, r in RULES[table].items())
         self._times = tuple(TIMES[table].items())
         self._whole = {"media": self._medium, "observations": self._observation}.get(table)
