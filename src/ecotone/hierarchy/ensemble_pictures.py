@@ -59,26 +59,22 @@ def combine(
     """
     if generation not in GENERATIONS:
         raise InputError(f"generation {generation!r}: expected one of {', '.join(GENERATIONS)}.")
+    make = _legacy if generation == "legacy" else _by_box
     found = []
     for file in files:
         if partial is not None and file in partial:
             found.append(dict(partial[file]))
             continue
-        said, seen = _answer(classified, file), _answer(detected, file)
-        place = places.get(file)
-        failures = [
-            name for name, value in
-            (("CLASSIFIER", said), ("DETECTOR", seen), ("GEOLOCATION", place)) if value is None
-        ]
-        place = place or _None
-        make = _legacy if generation == "legacy" else _by_box
-        body = make(ensemble, file, said, seen, place)
-        for box in body.get("detections") or () if generation != "legacy" else ():
-            if "raw_classifications" in box:
-                box["raw_classifications"] = _cut(box["raw_classifications"], reported, file)
+        said, seen, place = _answer(classified, file), _answer(detected, file), places.get(file)
+        body = make(ensemble, file, said, seen, place or _None)
+        if make is _by_box:
+            _shorten(body, reported, file)
+        parts = {"CLASSIFIER": said, "DETECTOR": seen, "GEOLOCATION": place}
         result = {
-            "filepath": file, "failures": failures or None,
-            **{name: place.get(name) for name in PLACE}, **body, "model_version": model_version,
+            "filepath": file,
+            "failures": [name for name, value in parts.items() if value is None] or None,
+            **{name: (place or _None).get(name) for name in PLACE}, **body,
+            "model_version": model_version,
         }
         found.append({name: value for name, value in result.items() if value is not None})
     return found
@@ -148,9 +144,13 @@ def _ask(ensemble: Decides, file: str, raw: Entry, box: Entry, place: Entry) -> 
         raise error if str(error).startswith(file) else InputError(f"{file}: {error}") from error
 
 
-def _cut(raw: Entry, reported: int | None, file: str) -> dict[str, Any]:
-    short = {name: _get(raw, name, file)[:reported] for name in ("classes", "scores")}
-    return {**raw, **short}
+def _shorten(body: dict[str, Any], reported: int | None, file: str) -> None:
+    """Leave each box the classes that are reported of it."""
+    for box in body.get("detections") or ():
+        if "raw_classifications" in box:
+            raw = box["raw_classifications"]
+            short = {name: _get(raw, name, file)[:reported] for name in ("classes", "scores")}
+            box["raw_classifications"] = {**raw, **short}
 
 
 def _check_same(file: str, scored: list[Entry], boxes: list[Entry]) -> None:

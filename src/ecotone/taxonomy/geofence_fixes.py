@@ -68,33 +68,9 @@ def apply_fixes(
     """
     checked = check_fixes(fixes, taxa)
     check_rules(rules)
-    said: list[str] = [] if notes is None else notes
     fixed = _copied(rules)
     for fix in checked:
-        if fix.rule == "allow" and not fixed.get(fix.taxon, {}).get("allow"):
-            said.append(
-                f"{fix.where}{fix.taxon}: had no allow list and is now allowed nowhere but in the "
-                f"places listed for it, beginning with {fix.country}"
-            )
-        where = fixed.setdefault(fix.taxon, {}).setdefault(fix.rule, {})
-        before = where.get(fix.country)
-        if not fix.admin1_region:
-            if before:
-                said.append(
-                    f"{fix.where}{fix.taxon}: {fix.rule} for the whole of {fix.country} replaces "
-                    f"{', '.join(before)}"
-                )
-            where[fix.country] = []
-        elif before is None:
-            where[fix.country] = [fix.admin1_region]
-        elif before:
-            where[fix.country] = sorted({*before, fix.admin1_region})
-        else:
-            said.append(
-                f"{fix.where}{fix.taxon}: {fix.rule} for {fix.admin1_region} changes nothing, the "
-                f"whole of {fix.country} has it"
-            )
-        _opposed(fix, fixed[fix.taxon], said)
+        _apply(fix, fixed.setdefault(fix.taxon, {}), [] if notes is None else notes)
     return fixed
 
 
@@ -197,13 +173,33 @@ def _covers(block: Fix, fix: Fix) -> bool:
     )
 
 
-def _opposed(fix: Fix, rules: dict[str, dict[str, list[str]]], said: list[str]) -> None:
-    """Tell when a row for a whole country meets the opposite rule for some of its states."""
+def _apply(fix: Fix, rules: dict[str, dict[str, list[str]]], notes: list[str]) -> None:
+    """One correction of the rules of its taxon."""
+    row, state = f"{fix.where}{fix.taxon}: ", fix.admin1_region
+    if fix.rule == "allow" and not rules.get("allow"):
+        notes.append(
+            f"{row}had no allow list and is now allowed nowhere but in the places listed for it, "
+            f"beginning with {fix.country}"
+        )
+    where = rules.setdefault(fix.rule, {})
+    before = where.get(fix.country)
+    if state and before is not None and not before:
+        notes.append(
+            f"{row}{fix.rule} for {state} changes nothing, the whole of {fix.country} has it"
+        )
+        return
+    where[fix.country] = sorted({*(before or ()), state}) if state else []
+    if state:
+        return
+    if before:
+        notes.append(
+            f"{row}{fix.rule} for the whole of {fix.country} replaces {', '.join(before)}"
+        )
     other = "block" if fix.rule == "allow" else "allow"
     states = rules.get(other, {}).get(fix.country)
-    if states and not fix.admin1_region:
-        said.append(
-            f"{fix.where}{fix.taxon}: {fix.rule} for the whole of {fix.country} beside {other} for "
+    if states:
+        notes.append(
+            f"{row}{fix.rule} for the whole of {fix.country} beside {other} for "
             f"{', '.join(states)}; where both speak, block wins"
         )
 
