@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -57,14 +59,14 @@ def _decode(data: bytes) -> str:
         return data.decode("latin-1")
 
 
-def read_json(path: Path) -> Any:
-    """The value in a json file.
+def read_json(path: Path, twice: list[str] | None = None) -> Any:
+    """The value in a json file. twice: gets the keys that stand twice in one object.
 
     Raises FormatError with line and column where it stops being json.
     """
     text = read_text(path)
     try:
-        return json.loads(text)
+        return json.loads(text, object_pairs_hook=None if twice is None else _pairs(twice))
     except json.JSONDecodeError as error:
         left = len(text.rstrip()) - error.pos
         cut = left <= 1 or error.msg.startswith("Unterminated string")
@@ -75,6 +77,19 @@ def read_json(path: Path) -> Any:
         ) from error
     except RecursionError as error:
         raise FormatError(f"{path}: not valid json: nested too deeply.") from error
+    except ValueError as error:  # more digits than Python turns into a number
+        raise FormatError(f"{path}: not valid json: a number of too many digits.") from error
+
+
+def _pairs(twice: list[str]) -> Callable[[list[tuple[str, Any]]], dict[str, Any]]:
+    def pairs(items: list[tuple[str, Any]]) -> dict[str, Any]:
+        out = dict(items)
+        if len(out) < len(items):
+            counts = Counter(name for name, _ in items)
+            twice.extend(name for name, count in counts.items() if count > 1)
+        return out
+
+    return pairs
 
 
 def looks_like(data: Any) -> str:

@@ -1,0 +1,59 @@
+"""Files that appear whole or not at all: written beside, then put in the place of the old one."""
+
+from __future__ import annotations
+
+import csv
+import os
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any, TextIO
+
+from ecotone.errors import InputError
+
+
+@contextmanager
+def replaced(path: str | Path) -> Iterator[TextIO]:
+    """A file to write text to; it takes the place of `path` when the block ends well.
+
+    Raises InputError when the folder cannot be written to.
+    """
+    target = Path(path)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{target.name}-", suffix=".tmp", dir=target.parent)
+    except OSError as error:
+        raise InputError(f"{target}: cannot be written ({error.strerror}).") from error
+    temporary = Path(name)
+    try:
+        with open(handle, "w", encoding="utf-8", errors="backslashreplace", newline="") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        umask = os.umask(0)
+        os.umask(umask)
+        temporary.chmod(0o666 & ~umask)  # mkstemp's files are for one user alone
+        os.replace(temporary, target)
+    except OSError as error:
+        raise InputError(f"{target}: cannot be written ({error.strerror or error}).") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def csv_files(folder: Path, columns: dict[str, Sequence[str]]) -> Iterator[dict[str, Any]]:
+    """csv writers with their headings written, by file name; all files appear at the end.
+
+    Cells are written as they are: a guard against formulas would change what other programs read.
+    """
+    with ExitStack() as stack:
+        out = {}
+        for name, header in columns.items():
+            out[name] = csv.writer(stack.enter_context(replaced(folder / name)),
+                                   lineterminator="\n")
+            out[name].writerow(header)
+        yield out
+
+
+__all__ = ["csv_files", "replaced"]
