@@ -46,6 +46,12 @@ def test_an_unknown_key_names_the_nearest():
     ({"group_by": "camera"}, "'auto', 'deployment' or 'event'"),
     ({"use_detector": 1}, "true or false"),
     ({"evaluation_counts": [0]}, "evaluation_counts is 0"),
+    ({"refine_method": "best"}, "'climb' or 'five-stage'"),
+    ({"refine_alpha": 0}, "refine_alpha is 0.0, expected a number between 0 and 1"),
+    ({"refine_alpha": 1.0}, "between 0 and 1"),
+    ({"trusted_score": 1.2}, "trusted_score is 1.2"),
+    ({"five_stage": [1]}, "five_stage = \\[1\\], expected a table"),
+    ({"country": 3}, "expected a text"),
 ])
 def test_wrong_values_are_refused_with_what_was_expected(values, words):
     with pytest.raises(InputError, match=words):
@@ -54,6 +60,13 @@ def test_wrong_values_are_refused_with_what_was_expected(values, words):
 
 def test_whole_numbers_serve_as_numbers():
     assert config_from({"event_gap": 30}).event_gap == 30.0
+
+
+def test_tables_are_taken_as_they_are_and_written_down():
+    config = config_from(tomllib.loads("country = 'KEN'\n[five_stage]\ncrops = 5\n"))
+    assert config.five_stage == {"crops": 5} and config.ensemble == {}
+    kept = config.as_dict()
+    assert kept["five_stage"] == {"crops": 5} and kept["five_stage"] is not config.five_stage
 
 
 def test_a_broken_file_is_named(tmp_path):

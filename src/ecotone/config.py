@@ -6,7 +6,8 @@ import difflib
 import os
 import re
 import sys
-from dataclasses import dataclass, fields
+from collections.abc import Mapping
+from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ else:
     import tomli as tomllib
 
 FILE_NAME = "ecotone.toml"
+METHODS = ("climb", "five-stage")  # of `ecotone refine`
 
 TEMPLATE = """\
 # Settings of this ecotone project. Every line is optional; what stands here is the default.
@@ -37,6 +39,16 @@ name = {name}
 # evaluation_counts = [10, 20, 50, 100, 250, 1000]
 # evaluation_seeds = 5
 # blur_people = true            # in the report
+# refine_method = "climb"       # or "five-stage": how `ecotone refine` goes down the tree
+# refine_alpha = 0.05           # of `climb`: share of answers that may be wrong
+# trusted_score = 0.8           # a global model's own species from this score on are examples
+# species_list = ""             # what occurs here: a csv, a datapackage.json, or "labels"
+# country = ""                  # for SpeciesNet's geofence, three letters: "KEN"
+# admin1_region = ""            # state of the USA, two letters
+# geofence = ""                 # SpeciesNet's geofence_release.json
+# geofence_fixes = ""           # and corrections to it, a csv
+# five_stage = {{}}               # stages and thresholds of "five-stage": {{ crops = 5 }}
+# ensemble = {{}}                 # thresholds of SpeciesNet's decision: {{ roll_up = 0.5 }}
 """
 
 
@@ -47,7 +59,9 @@ class Config:
     classes: local classes; empty means every label in use. detection_threshold: boxes below it are
     dropped; None means what the detector's file recommends. event_gap: seconds. time_zone: of the
     deployments that name none themselves; empty means unknown. embedding_model and score_models:
-    names as in `ecotone status`; empty means the newest and all of them.
+    names as in `ecotone status`; empty means the newest and all of them. species_list, geofence and
+    geofence_fixes: files, relative to the project. five_stage: as `FiveStageSettings`; ensemble: as
+    `EnsembleThresholds`; both are looked at when they are used.
     """
 
     name: str = ""
@@ -65,6 +79,16 @@ class Config:
     evaluation_counts: tuple[int, ...] = (10, 20, 50, 100, 250, 1000)
     evaluation_seeds: int = 5
     blur_people: bool = True
+    refine_method: str = "climb"
+    refine_alpha: float = 0.05
+    trusted_score: float = 0.8
+    species_list: str = ""
+    country: str = ""
+    admin1_region: str = ""
+    geofence: str = ""
+    geofence_fixes: str = ""
+    five_stage: Mapping[str, Any] = field(default_factory=dict)
+    ensemble: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         _check_range("detection_threshold", self.detection_threshold, 0.0, 1.0)
@@ -79,10 +103,20 @@ class Config:
             raise InputError(
                 f"group_by is {self.group_by!r}, expected 'auto', 'deployment' or 'event'."
             )
+        if self.refine_method not in METHODS:
+            raise InputError(
+                f"refine_method is {self.refine_method!r}, expected 'climb' or 'five-stage'."
+            )
+        _check_range("trusted_score", self.trusted_score, 0.0, 1.0)
+        if not 0.0 < self.refine_alpha < 1.0:
+            raise InputError(
+                f"refine_alpha is {self.refine_alpha}, expected a number between 0 and 1, as 0.05."
+            )
 
     def as_dict(self) -> dict[str, Any]:
         """The settings as plain values, for a run record."""
         values = {f.name: getattr(self, f.name) for f in fields(self)}
+        values = {k: dict(v) if isinstance(v, Mapping) else v for k, v in values.items()}
         return {k: list(v) if isinstance(v, tuple) else v for k, v in values.items()}
 
 
@@ -106,7 +140,7 @@ def read_config(path: Path) -> Config:
 
 def config_from(values: dict[str, Any], where: str = "settings") -> Config:
     """A Config from plain values; `where` names their source in error messages."""
-    known = {f.name: f.default for f in fields(Config)}
+    known = {f.name: {} if f.default is MISSING else f.default for f in fields(Config)}
     clean: dict[str, Any] = {}
     for key, value in values.items():
         if key not in known:
@@ -132,7 +166,8 @@ def _convert(key: str, value: Any, default: Any, where: str) -> Any:
 
 
 _WORDS = {int: "whole numbers", str: "texts"}
-_ONE = {int: "a whole number", str: "a text", float: "a number", bool: "true or false"}
+_ONE = {int: "a whole number", str: "a text", float: "a number", bool: "true or false",
+        dict: "a table"}
 
 
 def _is(value: Any, kind: type) -> bool:
