@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from sklearn.base import BaseEstimator
 
 from ecotone.errors import InputError
 from ecotone.evaluation.splits import duplicate_keys, link_rows, stratified_folds
@@ -47,7 +48,7 @@ class _Data:
     taxonomy: Taxonomy
 
 
-class HierarchicalClassifier:
+class HierarchicalClassifier(BaseEstimator):
     """From "animal" and "mammal" down to species where the evidence carries it, and only there.
 
     tree: a Taxonomy, {child: parent}, rows with rank columns, or SpeciesNet's lines. alpha: the
