@@ -39,15 +39,16 @@ def clock_status(text: str, zone: tzinfo) -> str:
 
 
 def zoned(text: str, zone: tzinfo | None) -> str:
-    """A local time with the zone's offset, as Camtrap DP writes it; as it is without a zone.
+    """A local time with the zone's offset, as Camtrap DP writes it; as it is without a zone, or
+    when it is none.
 
     >>> zoned("2021-07-01T10:00:00", find_zone("Europe/Brussels"))
     '2021-07-01T10:00:00+02:00'
     """
     if zone is None or not text:
         return text
-    moment = datetime.fromisoformat(text)
-    if moment.tzinfo is not None:
+    moment = parse_moment(text)
+    if moment is None or moment.tzinfo is not None:
         return text
     ahead = moment.replace(tzinfo=zone).utcoffset() or timedelta(0)
     return moment.isoformat(timespec="seconds") + offset_text(ahead)

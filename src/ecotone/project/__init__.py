@@ -147,6 +147,16 @@ class Project:
         with self.writing("add scores"):
             return add_scores(self, Path(file), name, progress)
 
+    def add_study(
+        self, path: str | Path, kind: str | None = None, time_zone: str | None = None,
+        progress: Progress | None = None,
+    ) -> Any:
+        """Add a whole data set; see `ecotone.project.adding_study.add_study`."""
+        from ecotone.project.adding_study import add_study
+
+        with self.writing("add study"):
+            return add_study(self, Path(path), kind, time_zone, progress)
+
     def fix_time(self, deployments: Sequence[str] = (), **options: Any) -> Any:
         """Correct the clocks of deployments; see `ecotone.project.times.fix_time`."""
         from ecotone.project.times import fix_time
