@@ -78,7 +78,7 @@ def test_it_repeats_and_rows_may_change_places(world, labelled, fitted):
     )
     first = fitted.predict(world.embeddings, world.scores)
     second = again.predict(world.embeddings[order], world.scores.take(order))
-    assert (first.node[order] == second.node).mean() > 0.97
+    assert (first.node[order] == second.node).mean() > 0.99
     same = HierarchicalClassifier(Taxonomy.from_rows(world.taxonomy), alpha=0.1).fit(
         world.embeddings, world.scores, labelled
     )

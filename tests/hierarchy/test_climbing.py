@@ -14,8 +14,8 @@ from ecotone.hierarchy.climbing import (
     Evidence,
     climb,
     conformal_threshold,
-    last_wrong,
     least_items,
+    surest_wrong,
 )
 from ecotone.hierarchy.tree import ClassTree
 from tests.hierarchy.trees import SPECIES, taxonomy
@@ -24,18 +24,23 @@ TREE = ClassTree.build([*SPECIES, "blank"], taxonomy())
 K = len(TREE.classes)
 
 
+def surety(p, node):
+    below = [k for k in range(K) if TREE.under[k, node]]
+    return max(1 - len(below) * (1 - sum(p[k] for k in below)), 0.0)
+
+
 def slow_climb(p, theta):
     node = int(TREE.class_node[int(np.argmax(p))])
-    while node > 0 and sum(p[k] for k in range(K) if TREE.under[k, node]) <= theta:
+    while node > 0 and surety(p, node) <= theta:
         node = int(TREE.parent[node])
     return node
 
 
-def slow_last_wrong(p, truth):
+def slow_surest_wrong(p, truth):
     score, node = 0.0, int(TREE.class_node[int(np.argmax(p))])
     while node > 0:
         if node not in TREE.above(truth):
-            score = sum(p[k] for k in range(K) if TREE.under[k, node])
+            score = max(score, surety(p, node))
         node = int(TREE.parent[node])
     return score
 
@@ -49,8 +54,8 @@ def test_against_the_slow_way(seed, theta, spread):
     answer = climb(evidence, TREE, theta)
     assert list(answer) == [slow_climb(row, theta) for row in p]
     truth = TREE.class_node[rng.integers(K, size=8)]
-    score = last_wrong(evidence, TREE, truth)
-    assert np.allclose(score, [slow_last_wrong(r, int(t)) for r, t in zip(p, truth, strict=True)])
+    score = surest_wrong(evidence, TREE, truth)
+    assert np.allclose(score, [slow_surest_wrong(r, int(t)) for r, t in zip(p, truth, strict=True)])
     # What makes the guarantee: an answer is wrong if and only if its score is above theta.
     right = TREE.holds(answer, truth)
     sure = np.abs(score - theta) > 1e-9
@@ -68,8 +73,11 @@ def test_mass_of_a_class_that_may_not_be_answered_speaks_for_its_genus():
     names = list(TREE.classes)
     p[0, names.index("Panthera leo")], p[0, names.index("Panthera pardus")] = 0.9, 0.1
     allowed = np.array([name != "Panthera leo" for name in names])
-    node = climb(Evidence.of(p, TREE, allowed), TREE, 0.05)
+    evidence = Evidence.of(p, TREE, allowed)
+    node = climb(evidence, TREE, 0.05)
     assert TREE.nodes[int(node[0])] == "panthera"
+    # It holds two classes: its doubt may be half as large.
+    assert evidence.needed(node, 0.9) == pytest.approx(0.95)
 
 
 def test_an_answer_holds_what_was_spoken_of():

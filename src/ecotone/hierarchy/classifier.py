@@ -14,6 +14,7 @@ from sklearn.base import BaseEstimator
 from ecotone.errors import InputError
 from ecotone.evaluation.splits import duplicate_keys, link_rows, stratified_folds
 from ecotone.fusion.classifier import FusionClassifier
+from ecotone.fusion.features import content_keys
 from ecotone.fusion.inputs import check_embeddings, check_scores
 from ecotone.fusion.threads import one_blas_thread
 from ecotone.hierarchy.bursts import choose_gain, pool_bursts
@@ -21,8 +22,8 @@ from ecotone.hierarchy.climbing import (
     Evidence,
     climb,
     conformal_threshold,
-    last_wrong,
     least_items,
+    surest_wrong,
 )
 from ecotone.hierarchy.occurrence import OtherSpecies, allowed_classes, is_species
 from ecotone.hierarchy.results import UNCHANGED, Refinement
@@ -61,8 +62,8 @@ class HierarchicalClassifier(BaseEstimator):
         answer = clf.predict(embeddings, scores, was)      # answer.node, .rank, .probability
 
     classes_: (K,) str. tree_: ClassTree. classifiers_: the FusionClassifiers of the folds, whose
-    mean gives the posteriors. calibration_scores_: (n,) out-of-fold probability of the last wrong
-    node. threshold_: theta. notes_: what to know of the answers.
+    mean gives the posteriors. calibration_scores_: (n,) how sure the surest wrong node is, out of
+    fold. threshold_: theta. notes_: what to know of the answers.
     Source: climbing and its bound in `ecotone.hierarchy.climbing`; calibration on held-out folds,
     prediction by their mean: Carlsson et al. 2014, aggregated conformal prediction. The mean is a
     little less sure than any of its members, which keeps the bound (docs/methods.md).
@@ -179,7 +180,7 @@ class HierarchicalClassifier(BaseEstimator):
             stage=np.where(moved, STAGE, UNCHANGED).astype(object), was=before,
             first=self.classes_[order[:, 0]], first_distance=1.0 - proba[rows, order[:, 0]],
             second=self.classes_[second], second_distance=1.0 - proba[rows, second],
-            threshold=np.full(len(proba), theta), notes=self.notes_,
+            threshold=evidence.needed(node, theta), notes=self.notes_,
         )
 
     def _before(self, label: str) -> int:
@@ -236,7 +237,12 @@ class HierarchicalClassifier(BaseEstimator):
             inside = units[rows]
         if len(np.unique(inside)) < 2:
             return np.full(len(rows), -1), units
-        return stratified_folds(names[rows], inside, FOLDS, self.random_state), units
+        # Units are called by their content, so that folds do not depend on the order of rows.
+        keys = content_keys(embeddings[rows], self.random_state)
+        _, unit = np.unique(inside, return_inverse=True)
+        first = np.full(unit.max() + 1, np.iinfo(np.uint64).max, dtype=np.uint64)
+        np.minimum.at(first, unit, keys)
+        return stratified_folds(names[rows], first[unit], FOLDS, self.random_state), units
 
     def _fit_folds(
         self, data: _Data, rows: np.ndarray, folds: np.ndarray, with_mates: bool
@@ -313,7 +319,7 @@ class HierarchicalClassifier(BaseEstimator):
         use = rows[used]
         evidence = Evidence.of(held[use], self.tree_, self.allowed_, spoken[use])
         truth = self.tree_.class_node[target[used]]
-        self.calibration_scores_ = last_wrong(evidence, self.tree_, truth)
+        self.calibration_scores_ = surest_wrong(evidence, self.tree_, truth)
         self.n_calibration_ = int(used.sum())
         self.threshold_ = float("inf")  # until it is found
         self.threshold_ = self.threshold(self.alpha)
