@@ -131,7 +131,9 @@ class FiveStage(BaseEstimator):
         generic = self._generic(before)
         birds = self._overridden(before, evidence, _column(confidences, n, "confidences"))
         at = np.where(generic[before.code], before.node(self.tree_)[before.code], -1)
-        at[birds] = self.tree_.node_of(self.settings_.bird_taxon)
+        # A bird is a label above species, and goes on like those.
+        further = self.settings_.above_species
+        at[birds] = self.tree_.node_of(self.settings_.bird_taxon) if further else -1
         scored = self._score(embeddings, at)
         changes = [
             self._bird_change(birds, evidence), *self._scored_change(scored),

@@ -44,7 +44,7 @@ def place_classes(
     occurs = np.ones(len(every), dtype=bool)
     if present is not None:
         number = {name: node for node, name in enumerate(tree.nodes)}
-        here = np.array([number[t] for t in taxa if t in number], dtype=int)[:, None]
+        here = np.array([number[t] for t in taxa if t and t in number], dtype=int)[:, None]
         occurs = (tree.holds(here, every) | tree.holds(every, here)).any(axis=0)
     notes = () if not lost else (
         f"present: {len(lost):,} names are not in the tree, e.g. {lost[0]!r}",)

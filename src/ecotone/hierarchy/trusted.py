@@ -65,18 +65,26 @@ def find_trusted(
     sure = (reviewed | accepted(before, score, settings)) & other
     own = _class_names(before, {n: parsed[n] for n in use}, taxonomy)
     placed = np.array([bool(name) for name in own], dtype=bool)[before.code]
+    nothing = np.array([s in NOTHING for s in before.special], dtype=bool)[before.code]
     rows = np.flatnonzero(person | (sure & placed))
     if not len(rows):
-        raise InputError(
-            "fit: no trusted rows: no label, and no label before (was, was_scores) at species "
-            f"level with a score of {settings.trusted_score:g} or more; label some detections "
-            f"({settings.crops} of a species make a class), or lower trusted_score."
-        )
+        raise InputError(_none(settings))
     names = [said[r] if person[r] else own[before.code[r]] for r in rows]
     classes = sorted(set(names))
     number = {name: c for c, name in enumerate(classes)}
     return Trusted(rows, np.array([number[n] for n in names]), tuple(classes), person[rows],
-                   _notes(before, sure & ~placed))
+                   _notes(before, sure & ~placed & ~nothing))
+
+
+def _none(settings: FiveStageSettings) -> str:
+    """What to say where nothing is trusted."""
+    label = f"label some detections ({settings.crops} of a species make a class)"
+    if not settings.trusted:
+        return f"fit: no trusted rows: no label, and the stage trusted is off; {label}."
+    return (
+        "fit: no trusted rows: no label, and no label before (was, was_scores) at species level "
+        f"with a score of {settings.trusted_score:g} or more; {label}, or lower trusted_score."
+    )
 
 
 def crops_of(
@@ -125,5 +133,5 @@ def _notes(before: Before, lost: np.ndarray) -> tuple[str, ...]:
     if not lost.any():
         return ()
     name = before.label[int(np.argmax(lost))]
-    return (f"{int(lost.sum()):,} sure labels before are not in the tree, e.g. {name!r}: they are "
-            "no examples",)
+    return (f"{int(lost.sum()):,} sure labels before have no place in the tree, e.g. {name!r}: "
+            "they are no examples",)
