@@ -4,8 +4,8 @@
     python benchmarks/hierarchy.py --problems heavy --seeds 2 --alphas 0.05
 
 Prints, for each set: how often the label after holds the truth, against 1 - alpha; the five stages
-and the default at the same coverage (its surest answers at the largest alpha, so many as the five
-stages give); what each of the five stages does; and the bar on the monkeys
+and the default at the same coverage (its surest answers at the largest alpha); what each of the
+five stages does; and the bar on the monkeys
 (hierarchical accuracy at least 96.5 %, at least 80 % at species level). Exit code 1 when the bar is
 missed, the guarantee is broken by more than three standard errors, or the default falls behind.
 """
@@ -19,7 +19,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from hidden_ranks import Problem, monkeys, world
 
 from ecotone.evaluation.summary import align
 from ecotone.hierarchy.classifier import HierarchicalClassifier
@@ -27,6 +26,7 @@ from ecotone.hierarchy.five_stage import FiveStage
 from ecotone.hierarchy.five_stage_settings import FiveStageSettings, ablations
 from ecotone.hierarchy.metrics import HierarchicalScores, hierarchical_scores
 from ecotone.hierarchy.results import Refinement
+from hidden_ranks import Problem, monkeys, world
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 ALPHAS = (0.01, 0.05, 0.1, 0.2)
