@@ -1,13 +1,16 @@
 """Problems for hierarchical re-classification: true species hidden behind a higher label.
 
 The label before of every detection that is not trusted is its true class rolled up at random to
-its genus, family, class or "animal", whichever of these stand above it.
+its genus, family, class or "animal", whichever of these stand above it. In the generated worlds
+three orders in ten are birds, three in ten of what would be "animal" are "blank", and where the
+global model is sure of a species, that is the label before, right or wrong.
 """
 
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +20,8 @@ from ecotone.simulate.worlds import make_world
 from ecotone.taxonomy.tree import Taxonomy
 from ecotone.types import GlobalScores
 
+SURE = 0.8  # a species with such a score is the label before
+BIRDS, BLANK = 0.3, 0.3
 RANKS = ("genus", "family", "class", "kingdom")
 FAMILIES = {
     "Alouatta palliata": "Atelidae", "Aotus nigriceps": "Aotidae", "Cacajao calvus": "Pitheciidae",
@@ -29,14 +34,16 @@ FAMILIES = {
 
 @dataclass(frozen=True, eq=False)
 class Problem:
-    """N detections. labels: of trusted rows, None elsewhere. was: the label before. truth: the true
-    class. hidden: rows to be re-classified. tree: all true classes in the tree."""
+    """N detections. labels: of trusted rows, None elsewhere. was: the label before; was_scores: how
+    sure a global model is of it, NaN where it is rolled up. truth: the true class. hidden: rows to
+    be re-classified. tree: all true classes in the tree."""
 
     name: str
     embeddings: np.ndarray
     scores: GlobalScores
     labels: np.ndarray
     was: np.ndarray
+    was_scores: np.ndarray
     truth: np.ndarray
     hidden: np.ndarray
     taxonomy: Taxonomy
@@ -54,7 +61,8 @@ def hide(name: str, embeddings: np.ndarray, scores: GlobalScores, truth: np.ndar
     hidden = np.ones(len(truth), dtype=bool)
     hidden[trusted] = False
     was = np.where(hidden, rolled, truth)
-    return Problem(name, embeddings, scores, labels, was, truth, hidden, taxonomy, tree)
+    unsure = np.full(len(truth), np.nan)
+    return Problem(name, embeddings, scores, labels, was, unsure, truth, hidden, taxonomy, tree)
 
 
 def _roll_up(tree: ClassTree, k: int, rng: np.random.Generator) -> str:
@@ -100,5 +108,23 @@ def world(kind: str, seed: int, n: int = 4000, trusted: int = 300) -> Problem:
     made = make_world(kind, n, 64, seed, top_k=5)
     rng = np.random.default_rng(seed)
     rows = rng.permutation(n)[:trusted]
-    return hide(kind, made.embeddings, made.scores, np.asarray(made.labels, dtype=object), rows,
-                Taxonomy.from_rows(made.taxonomy), rng)
+    taxonomy = Taxonomy.from_rows(with_birds(made.taxonomy, rng))
+    truth = np.asarray(made.labels, dtype=object)
+    problem = hide(kind, made.embeddings, made.scores, truth, rows, taxonomy, rng)
+    blank = (problem.was == "animal") & (rng.random(n) < BLANK) & problem.hidden
+    was = np.where(blank, "blank", problem.was)
+    top = np.asarray(made.scores.values.max(axis=1).todense()).ravel()
+    said = np.asarray(made.scores.classes, dtype=object)[
+        np.asarray(made.scores.values.argmax(axis=1)).ravel()]
+    sure = problem.hidden & (top >= SURE) & np.array([" " in s and "sp." not in s for s in said])
+    return replace(
+        problem, was=np.where(sure, said, was), was_scores=np.where(sure, top, np.nan),
+        hidden=problem.hidden & ~sure,
+    )
+
+
+def with_birds(rows: Sequence[dict[str, str]], rng: np.random.Generator) -> list[dict[str, str]]:
+    """Rows of a taxonomy in which some of the orders are birds."""
+    orders = sorted({row["order"] for row in rows if row.get("order")})
+    birds = {order for order in orders if rng.random() < BIRDS}
+    return [{**row, "class": "Aves"} if row.get("order") in birds else row for row in rows]

@@ -52,8 +52,9 @@ def default_answers(
 def five_answers(problem: Problem, settings: FiveStageSettings) -> Refinement:
     """The answers of the five stages."""
     five = FiveStage(problem.taxonomy, settings)
-    five.fit(problem.embeddings, problem.scores, problem.labels, problem.was)
-    return five.predict(problem.embeddings, problem.scores, problem.was)
+    x, scores, was, sure = (problem.embeddings, problem.scores, problem.was, problem.was_scores)
+    five.fit(x, scores, problem.labels, was, was_scores=sure)
+    return five.predict(x, scores, was, was_scores=sure)
 
 
 def at_coverage(answer: Refinement, rows: np.ndarray, coverage: float) -> np.ndarray:
