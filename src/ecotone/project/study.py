@@ -55,10 +55,11 @@ def study_of(
         if twice:
             problems.append(f"{len(twice):,} {table} have an id that several studies use for "
                             f"different rows, the first is written: {some(twice)}")
+    added = list(own.deployments())
     return Study(
-        [*Chained(studies, "deployments"), *own.deployments()],
+        [*Chained(studies, "deployments"), *added],
         Rows(Chained(studies, "media").__iter__, own.media_rows), Rows(*makers),
-        metadata_of(project, studies), _source(project, studies),
+        metadata_of(project, studies, bool(added)), _source(project, studies),
         tuple(dict.fromkeys(r for s in studies for r in s.study.repairs)), tuple(problems),
     )
 
@@ -77,11 +78,13 @@ class _Filtered:
                 yield row
 
 
-def metadata_of(project: Any, studies: list[KeptRows]) -> dict[str, Any]:
+def metadata_of(project: Any, studies: list[KeptRows], more: bool = False) -> dict[str, Any]:
     """The descriptor of the only kept study; of several what they have in common, under the
-    project's name."""
+    project's name. more: deployments were added, so the study's own area and period are too small.
+    """
     if len(studies) == 1:
-        return dict(studies[0].study.metadata)
+        small = ("spatial", "temporal") if more else ()
+        return {k: v for k, v in studies[0].study.metadata.items() if k not in small}
     name = project.config.name or project.path.name
     out: dict[str, Any] = {"name": name, "title": name, "project": {"title": name}}
     for key in _MERGED:

@@ -32,7 +32,6 @@ from ecotone.study import Row, Study
 SOURCES = "sources"
 BLOCK = 1 << 20
 _KEPT = re.compile(r"\d+-[a-z-]+")
-_INSIGHTS = re.compile(r"(?i:projects|cameras|deployments|images|sequences)[^/]*\.(?i:csv)")
 # kind -> (module, function, whether it takes a time zone)
 READERS = {
     "camtrapdp": ("ecotone.ingest.camtrapdp", "read_camtrapdp", True),
@@ -159,15 +158,15 @@ def _package(path: Path) -> Tables:
 
 def _insights(path: Path) -> Tables:
     """The csv tables of a Wildlife Insights download: a folder, one of its files, or a zip."""
-    if path.is_file() and zipfile.is_zipfile(path):
-        with zipfile.ZipFile(path) as archive:
-            names = [i.filename for i in archive.infolist() if not i.is_dir()]
-        bare = {n: n.rpartition("/")[2] for n in names}
-        found = {n: name for n, name in bare.items() if _INSIGHTS.fullmatch(name)}
-        return Tables(_in_zip(path, found), "", path.parent)
-    folder = path if path.is_dir() else path.parent
-    names = sorted(p.name for p in folder.iterdir() if _INSIGHTS.fullmatch(p.name) and p.is_file())
-    return Tables(_in_folder(folder, names), "", folder)
+    from ecotone.ingest.wildlife_insights_files import names_in, tables_among
+
+    where = path.parent if path.suffix.lower() == ".csv" else path
+    names = [n for found in tables_among(names_in(where)).values() for n in found]
+    if where.is_dir():
+        below = {n.rpartition("/")[0] for n in names}
+        folder = where / (below.pop() if len(below) == 1 else "")
+        return Tables(_in_folder(folder, [n.rpartition("/")[2] for n in names]), "", where)
+    return Tables(_in_zip(where, {n: n.rpartition("/")[2] for n in names}), "", where.parent)
 
 
 def _in_folder(folder: Path, names: Iterable[str]) -> Files:

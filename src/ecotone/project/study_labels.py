@@ -123,6 +123,8 @@ def _label_row(row: Row, line: int, box: Rect | None) -> LabelRow | None:
     kind = row.get("observationType", "")
     if kind in ("unknown", "unclassified"):
         return None
+    if kind == "blank":
+        return LabelRow(line, label=row.get("label", "") or kind, bbox=box)
     label = row.get("label", "") or (kind if kind in KINDS else "")
     said = LabelRow(
         line, label=label, scientific_name=row.get("scientificName", ""),
