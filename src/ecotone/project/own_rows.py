@@ -207,7 +207,8 @@ class OwnRows:
             OBSERVATIONS, eventID=place.event, eventStart=place.start, eventEnd=place.end,
             observationType=kind, vernacularName=table.vernacular_name[n],
             scientificName="" if kind == "blank" else table.scientific_name[n] or _latin(label),
-            classificationTimestamp=table.created[n],
+            # When it was given; of a study's labels only the study knows.
+            classificationTimestamp="" if self._from_study(n) else table.created[n],
         )
         if box is not None:
             row.update(box_cells(box))
