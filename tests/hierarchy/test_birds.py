@@ -37,6 +37,14 @@ def test_birds_are_found_by_lineage_taxonomy_and_name():
     assert list(in_group(["mammalia;carnivora;;;;"], None, "carnivora")) == [True]
 
 
+def test_the_birds_of_speciesnet_are_those_of_its_own_lineages(shared_data):
+    file = next((shared_data / "formats" / "speciesnet").glob("*.labels.txt"))
+    lines = file.read_text(encoding="utf-8").split("\n")[:-1]
+    found = in_group(lines, None, "aves")
+    assert len(lines) > 2000
+    np.testing.assert_array_equal(found, [line.split(";")[1] == "aves" for line in lines])
+
+
 def slow_mass(values: np.ndarray, inside: np.ndarray, top: int) -> tuple[float, bool]:
     """One dense row, by the definition."""
     positive = sorted((v for v in values if v > 0), reverse=True)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
 from scipy import sparse
 from sklearn.base import clone
 
-from ecotone.errors import InputError, TaxonomyError
+from ecotone.errors import InputError, MissingExtraError, TaxonomyError
 from ecotone.hierarchy.audit import revert
 from ecotone.hierarchy.five_stage import FiveStage
 from ecotone.hierarchy.five_stage_settings import FiveStageSettings, ablations
@@ -297,6 +298,28 @@ def test_labels_at_several_ranks_are_classes(place):
     deer = np.isin(place.truth, (4, 5))
     assert (answer.node[deer] == "deer family").mean() > 0.8
     assert set(answer.rank[answer.node == "deer family"]) == {"family"}
+
+
+def test_the_trained_head_where_torch_is_installed(place):
+    settings = FiveStageSettings(head="triplet", hidden=64, output=32, steps=60)
+    if find_spec("torch") is None:
+        with pytest.raises(MissingExtraError, match=r"ecotone\[torch\]"):
+            run(place, settings)
+        return
+    five, answer = run(place, settings)
+    found = hierarchical_scores(answer, place.latin, five.tree_, generic(place))
+    assert five.head_.kind == "triplet" and "metric head" in answer.stage
+    assert found.coverage > 0.8 and found.hierarchical_accuracy > 0.9
+    _, again = run(place, settings)
+    np.testing.assert_array_equal(answer.node, again.node)
+    np.testing.assert_array_equal(answer.first_distance, again.first_distance)
+
+
+def test_confirmed_labels_are_trusted(place):
+    reviewed = place.was_scores > 0.8
+    five = FiveStage(LINES, SETTINGS).fit(
+        place.embeddings, None, None, place.was, reviewed=[bool(r) or None for r in reviewed])
+    assert five.n_trusted_ == reviewed.sum()
 
 
 def test_it_is_an_estimator(place):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ecotone.errors import TaxonomyError
+from ecotone.errors import InputError, TaxonomyError
 from ecotone.hierarchy.present import place_classes
 from ecotone.hierarchy.tree import as_taxonomy
 from tests.hierarchy.five_stage_world import LINES
@@ -43,6 +43,11 @@ def test_a_listed_name_that_nothing_knows_is_told():
     place = place_classes(["red fox"], ["Okapia johnstoni", "unicorn"], TAXONOMY, {})
     assert not place.occurs.any()
     assert "2 names are not in the tree, e.g. 'Okapia johnstoni'" in place.notes[0]
+
+
+def test_one_text_is_no_list():
+    with pytest.raises(InputError, match="'red fox', expected a list"):
+        place_classes(["red fox"], "red fox", TAXONOMY, {})
 
 
 def test_a_class_that_is_not_in_the_tree_is_an_error():

@@ -66,9 +66,14 @@ def unit_rows(values: np.ndarray) -> np.ndarray:
 
 def mean_directions(features: np.ndarray, target: np.ndarray, count: int) -> np.ndarray:
     """Normalised class means (C, d) of unit rows."""
+    return unit_rows(class_sums(features, target, count))
+
+
+def class_sums(features: np.ndarray, target: np.ndarray, count: int) -> np.ndarray:
+    """Sums (C, d) float64 of the rows of each class."""
     rows = len(target)
     member = sparse.csr_matrix((np.ones(rows), (target, np.arange(rows))), shape=(count, rows))
-    return unit_rows(member @ np.asarray(features, dtype=np.float64))
+    return member @ np.asarray(features, dtype=np.float64)
 
 
 def keep_nearest(

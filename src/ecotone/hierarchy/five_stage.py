@@ -90,8 +90,7 @@ class FiveStage(BaseEstimator):
         models = list(check_scores(scores, None, n).values())
         taxonomy = self.taxonomy_ = as_taxonomy(self.tree)
         before = Before.read(was, taxonomy, n)
-        review = np.zeros(n, dtype=bool) if reviewed is None else _column(
-            reviewed, n, "reviewed").astype(bool)
+        review = np.nan_to_num(_column(reviewed, n, "reviewed")) > 0
         _column(confidences, n, "confidences")
         trusted = find_trusted(labels, before, _column(was_scores, n, "was_scores"), review,
                                taxonomy, s, self.aliases or {})

@@ -79,7 +79,7 @@ class FiveStageSettings:
     bird_reviewed: int = 30
     bird_precision: float = 0.95
     crops: int = 8
-    most_crops: int = 500
+    most_crops: int = 300
     drop_farthest: float = 0.05
     folds: int = 5
     head: str = "auto"

@@ -25,12 +25,14 @@ from ecotone.hierarchy.centroids import (
     Crops,
     FitSpace,
     build_centroids,
+    class_sums,
     unit_rows,
 )
 from ecotone.hierarchy.five_stage_settings import FiveStageSettings
 
 CHUNK = 8192
 AXES = 256  # principal axes of the embedding that the closed form looks at
+MOST_ROWS = 20000  # crops that these axes are found on
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,10 +112,15 @@ def fit_head(
 
 def closed_form(embeddings: np.ndarray, target: np.ndarray, more: int = 16) -> Head:
     """The head without training: discriminant axes and `more` main axes of the whitened rest."""
-    mean, axes = fit_projection(embeddings, np.arange(len(embeddings)), AXES)
-    features = (np.asarray(embeddings, dtype=np.float64) - mean) @ axes
+    rows = np.arange(len(embeddings))
+    # Crops come by class and content: every so-many-th is a fair part of all classes.
+    mean, axes = fit_projection(embeddings, rows[:: len(rows) // MOST_ROWS + 1], AXES)
+    features = np.vstack([
+        (np.asarray(embeddings[i : i + CHUNK], dtype=np.float64) - mean) @ axes
+        for i in range(0, len(rows), CHUNK)
+    ])
     labels, number = np.unique(target, return_inverse=True)
-    means = np.stack([features[number == c].mean(axis=0) for c in range(len(labels))])
+    means = class_sums(features, number, len(labels)) / np.bincount(number)[:, None]
     white = whitening(features - means[number])
     between = (means - features.mean(axis=0)) @ white
     found = main_axes(between, len(labels) - 1)
@@ -139,6 +146,7 @@ def whitening(residuals: np.ndarray) -> np.ndarray:
 
 def main_axes(values: np.ndarray, most: int) -> np.ndarray:
     """Orthonormal axes (d, at most `most`) along which rows (n, d) differ, the longest first."""
-    _, lengths, rows = np.linalg.svd(values, full_matrices=False)
-    real = lengths > 1e-6 * max(float(lengths[0]), 1e-300) if len(lengths) else lengths > 0
-    return rows[real][:most].T
+    squares, axes = np.linalg.eigh(values.T @ values)
+    squares, axes = squares[::-1], axes[:, ::-1]
+    real = squares > 1e-10 * max(float(squares[0]), 1e-300)
+    return axes[:, real][:, :most]

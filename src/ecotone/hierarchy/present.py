@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ecotone.errors import InputError
 from ecotone.hierarchy.before import taxon_of
 from ecotone.hierarchy.tree import ClassTree
 from ecotone.taxonomy.names import parse_label
@@ -32,8 +33,11 @@ def place_classes(
 ) -> Place:
     """Trusted classes and the taxa `present` (None: no list, all occur) in one tree.
 
-    Raises TaxonomyError for a class that is not in the taxonomy.
+    Raises InputError when `present` is one text, TaxonomyError for a class that is not in the
+    taxonomy.
     """
+    if isinstance(present, str):
+        raise InputError(f"present: found the text {present!r}, expected a list of names.")
     own = {taxon_of(parse_label(aliases.get(c, c)), taxonomy) for c in classes}
     names = [str(name) for name in present or ()]
     taxa = [taxon_of(parse_label(aliases.get(n, n)), taxonomy) for n in names]
