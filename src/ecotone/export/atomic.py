@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TextIO
 
 from ecotone.errors import InputError
 
@@ -42,18 +42,33 @@ def replaced(path: str | Path) -> Iterator[TextIO]:
 
 
 @contextmanager
-def csv_files(folder: Path, columns: dict[str, Sequence[str]]) -> Iterator[dict[str, Any]]:
-    """csv writers with their headings written, by file name; all files appear at the end.
-
-    Cells are written as they are: a guard against formulas would change what other programs read.
-    """
+def csv_files(folder: Path, columns: dict[str, Sequence[str]]) -> Iterator[dict[str, Sheet]]:
+    """csv files with their headings written, by file name; all appear at the end."""
     with ExitStack() as stack:
         out = {}
         for name, header in columns.items():
-            out[name] = csv.writer(stack.enter_context(replaced(folder / name)),
-                                   lineterminator="\n")
-            out[name].writerow(header)
+            out[name] = Sheet(stack.enter_context(replaced(folder / name)))
+            out[name].write(header)
         yield out
 
 
-__all__ = ["csv_files", "replaced"]
+class Sheet:
+    """A csv file that grows row by row: UTF-8, commas, one line break a row.
+
+    Cells are written as they are: a guard against formulas would change what other programs read.
+    """
+
+    def __init__(self, file: TextIO) -> None:
+        self._write = csv.writer(file, lineterminator="\n").writerow
+        self._quoted = csv.writer(file, lineterminator="\n", quoting=csv.QUOTE_ALL).writerow
+
+    def write(self, cells: Sequence[str]) -> None:
+        """One row."""
+        text = "".join(cells)
+        if "\r" in text or "\0" in text:  # which csv would leave without quotes
+            self._quoted([cell.replace("\0", "") for cell in cells])
+        else:
+            self._write(cells)
+
+
+__all__ = ["Sheet", "csv_files", "replaced"]

@@ -89,8 +89,10 @@ def inner_path(file: str) -> str:
     >>> inner_path("..\\..\\cam1\\a.jpg"), inner_path("./a/../b.jpg"), inner_path("a/..")
     ('cam1/a.jpg', 'b.jpg', '')
     """
-    if "://" in file:
-        return file
+    scheme, found, rest = file.partition("://")
+    if found and scheme.isalnum():
+        parts = rest.replace("\\", "/").split("/")
+        return f"{scheme}://" + "/".join(p for p in parts if p not in (".", ".."))
     path = posixpath.normpath(file.replace("\\", "/"))
     while path.startswith("../"):
         path = path[3:]

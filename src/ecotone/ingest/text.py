@@ -37,13 +37,14 @@ def read_text(path: Path) -> str:
     for start, what in _NOT_TEXT:
         if data.startswith(start):
             raise FormatError(f"{path}: not a text file but {what}.")
-    text = _decode(data)
+    text = decode(data)
     if "\x00" in text:
         raise FormatError(f"{path}: not a text file (it holds bytes of value 0).")
     return text
 
 
-def _decode(data: bytes) -> str:
+def decode(data: bytes) -> str:
+    """Bytes as text: UTF-8, UTF-16 with a mark, else Windows Latin. The end may be cut off."""
     for mark, encoding in _MARKS:
         if data.startswith(mark):
             # A file cut in the middle of a character should still be read up to there.
