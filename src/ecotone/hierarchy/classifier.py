@@ -26,13 +26,14 @@ from ecotone.hierarchy.climbing import (
     surest_wrong,
 )
 from ecotone.hierarchy.occurrence import OtherSpecies, allowed_classes, is_species
-from ecotone.hierarchy.results import UNCHANGED, Refinement
+from ecotone.hierarchy.results import UNCHANGED, Refinement, joined
 from ecotone.hierarchy.tree import ClassTree, TreeLike, as_taxonomy, taxa_of
 from ecotone.taxonomy.names import parse_label
 from ecotone.taxonomy.tree import Taxonomy
 from ecotone.types import GlobalScores
 
 FOLDS = 5
+CHUNK = 65536  # rows answered at once
 GENERIC = ("blank", "unknown", "")  # labels before that say nothing of what an animal is
 STAGE = "climb"
 
@@ -151,7 +152,12 @@ class HierarchicalClassifier(BaseEstimator):
             before[:] = ["" if w is None else str(w) for w in was]
         given = check_scores(scores, self.global_classes, len(proba))
         spoken = self._others.spoken_of(given) if self._others and given else None
-        return self._answer(proba, before, spoken)
+        parts = []
+        for start in range(0, max(len(proba), 1), CHUNK):
+            part = slice(start, start + CHUNK)
+            held = None if spoken is None else spoken[part]
+            parts.append(self._answer(proba[part], before[part], held))
+        return joined(parts, self.notes_)
 
     def threshold(self, alpha: float) -> float:
         """theta for another alpha, infinite when there are too few labels or classes for it."""
@@ -180,7 +186,7 @@ class HierarchicalClassifier(BaseEstimator):
             stage=np.where(moved, STAGE, UNCHANGED).astype(object), was=before,
             first=self.classes_[order[:, 0]], first_distance=1.0 - proba[rows, order[:, 0]],
             second=self.classes_[second], second_distance=1.0 - proba[rows, second],
-            threshold=evidence.needed(node, theta), notes=self.notes_,
+            threshold=evidence.needed(node, theta),
         )
 
     def _before(self, label: str) -> int:

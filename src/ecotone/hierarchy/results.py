@@ -5,7 +5,8 @@ N detections.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields
 
 import numpy as np
 
@@ -49,3 +50,11 @@ class Refinement:
 
     def __len__(self) -> int:
         return len(self.node)
+
+
+def joined(parts: Sequence[Refinement], notes: tuple[str, ...] = ()) -> Refinement:
+    """Answers of consecutive rows as one, with these notes."""
+    columns = [f.name for f in fields(Refinement) if f.name != "notes"]
+    return Refinement(
+        **{name: np.concatenate([getattr(p, name) for p in parts]) for name in columns}, notes=notes
+    )
