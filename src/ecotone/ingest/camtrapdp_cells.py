@@ -77,9 +77,9 @@ def number(low: float = -math.inf, high: float = math.inf) -> Rule:
 
     def mend(cell: str) -> Mended:
         text = cell.strip()
-        if text.endswith("%"):
-            value = mend(text[:-1]) or (text[:-1], "")
-            share = float(value[0]) / 100 if _NUMBER.fullmatch(value[0]) else math.nan
+        if text.endswith("%") and high == 1:
+            part = text[:-1].strip().replace(",", ".")
+            share = float(part) / 100 if _NUMBER.fullmatch(part) else math.nan
             return (f"{share:.10g}", "percent") if low <= share <= high else None
         if text.count(",") == 1 and "." not in text:
             text = text.replace(",", ".")

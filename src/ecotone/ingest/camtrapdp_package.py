@@ -12,6 +12,7 @@ import gzip
 import io
 import json
 import re
+import struct
 import zipfile
 import zlib
 from collections import Counter
@@ -31,6 +32,7 @@ LONGEST_DESCRIPTOR = 256 << 20
 DEEPEST = 100  # levels of nesting
 _NOTHING = object()  # NaN and numbers beyond a double, which json has no place for
 _BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, OSError)
+_BAD_ZIP = (*_BROKEN, RuntimeError, ValueError, OverflowError, struct.error)  # names, versions
 
 
 @dataclass(frozen=True)
@@ -102,7 +104,7 @@ def _file(path: Path, stack: ExitStack) -> tuple[BinaryIO, int]:
 
 
 def _member(path: Path, name: str, stack: ExitStack) -> tuple[BinaryIO, int]:
-    archive = stack.enter_context(zipfile.ZipFile(path))
+    archive = stack.enter_context(_archive(path))
     names = _members(archive)
     if name not in names:
         raise FormatError(f"{path / name}: is not in the zip; {_holds(list(names))}.")
@@ -114,14 +116,27 @@ def _member(path: Path, name: str, stack: ExitStack) -> tuple[BinaryIO, int]:
         raise FormatError(f"{path / name}: is packed in an unusual way; pack the zip again.")
     if info.flag_bits & 0x1:
         raise FormatError(f"{path / name}: needs a password; unpack it and give the folder.")
-    raw = stack.enter_context(archive.open(info))
+    try:
+        raw = stack.enter_context(archive.open(info))
+    except _BAD_ZIP as error:
+        raise FormatError(f"{path / name}: cannot be read ({_reason(error)}).") from error
     return io.BufferedReader(raw, 1 << 20), info.compress_size  # type: ignore[arg-type]
+
+
+def _archive(path: Path) -> zipfile.ZipFile:
+    try:
+        return zipfile.ZipFile(path)
+    except _BAD_ZIP as error:
+        raise FormatError(f"{path}: is no zip that can be read ({_reason(error)}).") from error
 
 
 def _members(archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
     """Members by name with forward slashes, without those whose names lead out of the zip."""
-    names = {i.filename.replace("\\", "/"): i for i in archive.infolist() if not i.is_dir()}
-    return {n: i for n, i in names.items() if not _leads_out(n) and not n.startswith("__MACOSX/")}
+    names = {i.filename.replace("\\", "/"): i for i in archive.infolist()}
+    return {
+        name: info for name, info in names.items()
+        if name and name[-1] != "/" and not _leads_out(name) and not name.startswith("__MACOSX/")
+    }
 
 
 def _holds(names: list[str]) -> str:
@@ -166,11 +181,8 @@ def _from_folder(folder: Path) -> Package:
 
 
 def _from_zip(path: Path) -> Package:
-    try:
-        with zipfile.ZipFile(path) as archive:
-            names = list(_members(archive))
-    except _BROKEN as error:
-        raise FormatError(f"{path}: is no zip that can be read ({_reason(error)}).") from error
+    with _archive(path) as archive:
+        names = list(_members(archive))
     found = sorted((n for n in names if n.rpartition("/")[2] == DESCRIPTOR),
                    key=lambda n: (n.count("/"), n))
     if not found:

@@ -12,7 +12,7 @@ import io
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, BinaryIO
 
 from ecotone.errors import FormatError
 from ecotone.ingest.camtrapdp_log import Log
@@ -102,8 +102,7 @@ class PackageTable:
                 if any(cells):
                     yield self.package.name, number, self._names, cells
         for part in self._parts:
-            with self.package.open(part.name) as handle:
-                text = io.TextIOWrapper(handle, part.encoding, "replace", newline="")
+            with self.package.open(part.name) as handle, _text(handle, part.encoding) as text:
                 where = self.package.where(part.name)
                 first = part.header
                 for line, cells in records(text, where, part.dialect):
@@ -111,6 +110,10 @@ class PackageTable:
                         first = False
                     else:
                         yield part.name, line, part.names, cells
+
+
+def _text(handle: BinaryIO, encoding: str) -> io.TextIOWrapper:
+    return io.TextIOWrapper(handle, encoding, "replace", newline="")
 
 
 def records(
@@ -193,10 +196,14 @@ def _parts(
         at = package.where(name)
         encoding = _encoding(package, name, resource.get("encoding"), log)
         own = dict(dialect)
-        with package.open(name) as handle:
-            sample = io.TextIOWrapper(handle, encoding, "replace", newline="").read(1 << 16)
-        own["delimiter"] = _delimiter(sample, own.get("delimiter", ","), columns, table, log)
-        top = next(records(io.StringIO(sample, newline=""), at, own), (1, []))[1]
+        with package.open(name) as handle, _text(handle, encoding) as text:
+            sample = text.read(1 << 16)
+        top = _first(sample, at, own)
+        found = _delimiter(top, sample, own.get("delimiter", ","), columns) if has_header else ""
+        if found and found != own.get("delimiter", ","):
+            log.note(f"{table}: cells are parted by {found!r}, which the descriptor does not say")
+            own["delimiter"] = found
+            top = _first(sample, at, own)
         if not top and first is None:
             raise FormatError(f"{at}: holds no row, expected column names such as "
                               f"{some(list(columns))}.")
@@ -205,6 +212,10 @@ def _parts(
         out.append(_Part(name, encoding, own, (), header))
     names_here = _names(first or [], columns, package.where(names[0]), table, log)
     return tuple(_Part(p.name, p.encoding, p.dialect, names_here, p.header) for p in out)
+
+
+def _first(sample: str, where: str, dialect: Mapping[str, Any]) -> list[str]:
+    return next(records(io.StringIO(sample, newline=""), where, dialect), (1, []))[1]
 
 
 def _dialect(resource: Mapping[str, Any], where: str) -> dict[str, Any]:
@@ -238,18 +249,11 @@ def _fields(resource: Mapping[str, Any], columns: Sequence[str]) -> list[str]:
     return [str(f.get("name")) for f in fields if isinstance(f, dict)]
 
 
-def _delimiter(
-    sample: str, stated: str, columns: Sequence[str], table: str, log: Log
-) -> str:
-    """The delimiter as stated where it finds a column, else the one that the file shows."""
-    head = sample.lstrip("\ufeff\r\n").splitlines()[:1]
-    names = [h.strip(' "') for line in head for h in line.split(stated)]
-    if any(name in columns for name in names):
+def _delimiter(top: Sequence[str], sample: str, stated: str, columns: Sequence[str]) -> str:
+    """The delimiter as stated where it finds a column in the first row, else as the file shows."""
+    if any(cell.strip(' "\ufeff') in columns for cell in top):
         return stated
-    found = sniff(sample)
-    if found != stated:
-        log.note(f"{table}: cells are parted by {found!r}, which the descriptor does not say")
-    return found
+    return sniff(sample)
 
 
 def _encoding(package: Package, name: str, stated: Any, log: Log) -> str:
