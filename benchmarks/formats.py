@@ -3,8 +3,8 @@
     python benchmarks/formats.py                       # 300,000 pictures, 1,000,000 detections
     python benchmarks/formats.py --images 30000 --detections 100000 --repeats 1
 
-A MegaDetector 1.6 file, indented as MegaDetector writes it, is made with a fixed seed: a quarter of
-the pictures is empty, four tenths of the boxes have two classifications. Ecotone adds it to a
+A MegaDetector 1.6 file, ordered and indented as MegaDetector's own, is made with a fixed seed: a
+quarter of the pictures is empty, four tenths of the boxes have two classifications. Ecotone adds it to a
 project that has the pictures, as the command does. The peer reads it with json.loads and inserts
 the same rows with one executemany into an equal table of an equally safe SQLite file; it checks
 nothing and looks no picture up. Each runs in a process of its own, so that its peak memory is its
@@ -77,11 +77,11 @@ def make_images(images: int, detections: int, seed: int = 0) -> list[dict]:
 def prepare(folder: Path, images: int, detections: int) -> None:
     """Write `md.json` and the project `project`, which has the pictures."""
     content = {
-        "info": {"format_version": "1.6", "detector": "md_v1000.0.0-redwood",
-                 "detector_metadata": {"typical_detection_threshold": 0.2}},
+        "images": make_images(images, detections),
         "detection_categories": NAMES,
         "classification_categories": {str(k): f"species {k}" for k in range(CLASSES)},
-        "images": make_images(images, detections),
+        "info": {"format_version": "1.6", "detector": "md_v1000.0.0-redwood",
+                 "detector_metadata": {"typical_detection_threshold": 0.2}},
     }
     with (folder / "md.json").open("w", encoding="utf-8") as handle:
         json.dump(content, handle, indent=1)

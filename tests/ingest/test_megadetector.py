@@ -94,7 +94,7 @@ def test_boxes_are_cut_at_the_border(tmp_path):
 def test_what_is_no_list_is_refused(tmp_path):
     with pytest.raises(FormatError, match="'images' is dict, expected a list"):
         parse(tmp_path, images={})
-    with pytest.raises(FormatError, match="none of the 1 images has a 'file'"):
+    with pytest.raises(FormatError, match="none of its images has a 'file'"):
         parse(tmp_path, images=[{"detections": []}])
 
 

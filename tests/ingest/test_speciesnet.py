@@ -73,7 +73,7 @@ def test_failures_are_kept(tmp_path):
 def test_wrong_entries_are_told(tmp_path):
     results = parse(tmp_path, 7, {"prediction": DEER},
                     {"filepath": "a.jpg", "detections": [{**BOX, "conf": "high"}, 3]})
-    assert len(results.images) == 1 and len(results.problems) == 3
+    assert len(results.images) == 1 and len(results.problems) == 4
     with pytest.raises(FormatError, match="'predictions' is str"):
         read_results(write_json(tmp_path, {"predictions": "x"}))
 

@@ -1,4 +1,4 @@
-"""SpeciesNet's predictions json: its three generations.
+"""SpeciesNet's predictions json: its three generations, with its own decisions.
 
 legacy (<= 5.0.4): classifications of the picture (of its best box). dev: a prediction on every
 box. 20261015 and later: raw_classifications on every box, category "0" for the whole picture.
@@ -7,23 +7,25 @@ Source: google/cameratrapai README and the json its versions write.
 
 from __future__ import annotations
 
-from dataclasses import replace
-from pathlib import Path
+import math
 from typing import Any
 
 from ecotone.errors import FormatError
+from ecotone.hierarchy.ensemble_rows import Decision
+from ecotone.ingest.json_stream import Document
 from ecotone.ingest.results import (
     FoundBox,
     ImageResult,
     Problems,
     ResultFile,
     Scores,
-    as_list,
     category_of,
     entries,
     read_box,
     read_number,
     read_scores,
+    read_word,
+    storable,
 )
 
 NAMES = {"0": "whole", "1": "animal", "2": "human", "3": "vehicle"}
@@ -36,64 +38,96 @@ def is_speciesnet(data: Any) -> bool:
 
 
 def generation(data: dict[str, Any]) -> str:
-    """"legacy", "dev", or the format version that the file names."""
+    """"legacy", "dev", or the format version that the file names.
+
+    data: the file's value; of an outline (`json_stream`) the first prediction speaks for all.
+    """
     info = data.get("info")
     if isinstance(info, dict) and info.get("format_version"):
-        return str(info["format_version"])
-    for entry in data["predictions"] if isinstance(data["predictions"], list) else ():
-        boxes = entry.get("detections") if isinstance(entry, dict) else None
-        for box in boxes or ():
-            if isinstance(box, dict) and ("prediction" in box or "classifications" in box):
-                return "dev"
-    return "legacy"
+        return read_word(info["format_version"])
+    listed = data["predictions"] if isinstance(data["predictions"], list) else ()
+    return "dev" if any(_is_dev(entry) for entry in listed) else "legacy"
 
 
-def parse_speciesnet(path: Path, data: dict[str, Any]) -> ResultFile:
-    """Boxes and scores of a SpeciesNet file, of whichever generation.
+def _is_dev(entry: Any) -> bool:
+    boxes = entry.get("detections") if isinstance(entry, dict) else None
+    return isinstance(boxes, list) and any(
+        isinstance(box, dict) and ("prediction" in box or "classifications" in box) for box in boxes
+    )
+
+
+def parse_speciesnet(document: Document) -> ResultFile:
+    """Boxes, scores and decisions of a SpeciesNet file, of whichever generation.
 
     Raises FormatError when `predictions` is no list or no entry is usable.
     """
+    path = document.path
     problems = Problems(path)
-    listed = as_list(data["predictions"], path, "predictions")
-    images, versions = [], set()
-    for entry in entries(listed, "prediction", problems):
+    kind = generation(document.outline)
+    images: list[ImageResult] = []
+    version = ""
+    for number, entry in entries(document, "predictions", problems):
         file = next((entry[k] for k in FILE_KEYS if isinstance(entry.get(k), str)), "").strip()
         if not file:
-            problems.add("a prediction has no 'filepath'", f"prediction {len(images)}")
+            problems.add("a prediction has no 'filepath', left out", f"entry {number:,}")
             continue
-        versions.add(str(entry.get("model_version") or ""))
-        images.append(_image(file, entry, problems))
+        if kind == "legacy" and _is_dev(entry):
+            kind = "dev"
+        image = _image(storable(file), entry, problems)
+        version = version or image.model_version
+        images.append(image)
+    if document.outline["predictions"] and not images:
+        raise FormatError(f"{path}: none of its predictions has a 'filepath'.")
     if not any(image.boxes for image in images):
         # Whole pictures alone: the classifier ran without a detector.
-        images = [replace(i, boxes=None) if i.scores else i for i in images]
-    if listed and not images:
-        raise FormatError(f"{path}: none of the {len(listed):,} predictions has a 'filepath'.")
-    version = next(iter(versions - {""}), "")
+        images = [i._replace(boxes=None) if i.scores else i for i in images]
+    info = document.outline.get("info")
     return ResultFile(
-        path, f"SpeciesNet {generation(data)}", "SpeciesNet detector",
-        f"speciesnet {version}".strip(), None, images, problems=problems.lines(),
+        path, f"SpeciesNet {kind}", "SpeciesNet detector", f"speciesnet {version}".strip(), None,
+        images, problems=problems.lines(), info=info if isinstance(info, dict) else {},
     )
 
 
 def _image(file: str, entry: dict[str, Any], problems: Problems) -> ImageResult:
-    failures = entry.get("failures") or []
-    whole = _scores(entry, file, problems)
+    failures = _failures(entry.get("failures"))
+    whole, decision = _scores(entry, file, problems), _decision(entry)
     listed = entry.get("detections")
     boxes: list[FoundBox] | None = None
     if isinstance(listed, list) and "DETECTOR" not in failures:
         boxes = []
-        for position, value in enumerate(entries(listed, file, problems)):
+        for position, value in enumerate(listed):
             where = f"{file}, detection {position}"
-            if _kind(value) == "whole":
+            if not isinstance(value, dict):
+                problems.add("a detection is no object, left out", where)
+            elif _kind(value) == "whole":
                 whole = _scores(value, where, problems) or whole
-                continue
-            box = _box(value, where, problems)
-            if box is not None:
-                boxes.append(box)
+                decision = _decision(value) or decision
+            else:
+                box = _box(value, where, problems)
+                boxes += [box] if box is not None else []
     failure = ""
     if failures and boxes is None and not whole:
-        failure = "SpeciesNet failed on it: " + ", ".join(map(str, failures)).lower()
-    return ImageResult(file, None if boxes is None else tuple(boxes), whole, failure)
+        failure = "SpeciesNet failed on it: " + ", ".join(failures).lower()
+    return ImageResult(
+        file, None if boxes is None else tuple(boxes), whole, failure, decision, failures,
+        country=read_word(entry.get("country")).upper(),
+        admin1_region=read_word(entry.get("admin1_region")).upper(),
+        latitude=read_degrees(entry.get("latitude"), 90.0),
+        longitude=read_degrees(entry.get("longitude"), 180.0),
+        model_version=read_word(entry.get("model_version")),
+    )
+
+
+def _failures(value: Any) -> tuple[str, ...]:
+    listed = value if isinstance(value, list) else [value]
+    named = dict.fromkeys(read_word(v).upper() for v in listed)
+    return tuple(step for step in named if step)
+
+
+def read_degrees(value: Any, limit: float) -> float | None:
+    """Degrees between -limit and limit, else None."""
+    number = read_number(value)
+    return number if number is not None and abs(number) <= limit else None
 
 
 def _kind(value: dict[str, Any]) -> str:
@@ -112,18 +146,44 @@ def _box(value: dict[str, Any], where: str, problems: Problems) -> FoundBox | No
     category = category_of(_kind(value))
     if category == "blank":
         return None
-    return FoundBox(bbox, category, min(confidence, 1.0), _scores(value, where, problems))
+    scores = _scores(value, where, problems)
+    return FoundBox(bbox, category, min(confidence, 1.0), scores, _decision(value))
 
 
 def _scores(value: dict[str, Any], where: str, problems: Problems) -> Scores:
     """The classifier's own scores; else what was processed or predicted, as a single score."""
     for name in ("raw_classifications", "classifications"):
         found = value.get(name)
-        if isinstance(found, dict) and found.get("classes"):
-            return read_scores(found["classes"], found.get("scores") or (), where, problems)
+        if not isinstance(found, dict) or not found.get("classes"):
+            continue
+        classes, scores = found["classes"], found.get("scores")
+        if not isinstance(classes, list) or not isinstance(scores, list):
+            problems.add("classes and scores are no lists, left out", where)
+            return ()
+        return read_scores([_label(c) for c in classes], scores, where, problems)
+    decision = _decision(value)
+    if decision is None or math.isnan(decision.score):
+        return ()
+    return read_scores([decision.label], [decision.score], where, problems)
+
+
+def _decision(value: dict[str, Any]) -> Decision | None:
+    """What SpeciesNet made of a box or picture; a score that it does not tell is NaN."""
     processed = value.get("processed_classification")
-    if isinstance(processed, dict) and processed.get("class"):
-        return read_scores([processed["class"]], [processed.get("score")], where, problems)
-    if value.get("prediction") and value.get("prediction_score") is not None:
-        return read_scores([value["prediction"]], [value["prediction_score"]], where, problems)
-    return ()
+    if isinstance(processed, dict):
+        found = processed.get("class"), processed.get("score"), processed.get("source")
+    else:
+        found = tuple(
+            value.get(k) for k in ("prediction", "prediction_score", "prediction_source")
+        )
+    label, score = _label(read_word(found[0])), read_number(found[1])
+    if not label:
+        return None
+    return Decision(label, math.nan if score is None else score, read_word(found[2]))
+
+
+def _label(value: Any) -> Any:
+    """A label; of one with nothing but its last part (";;;;;;fox", as written here) that part."""
+    if isinstance(value, str) and value.startswith(";;;;;;") and value.count(";") == 6:
+        return value[6:]
+    return value

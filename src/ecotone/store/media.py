@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
@@ -21,6 +22,7 @@ from ecotone.types import Detections
 
 WHOLE = (0.0, 0.0, 1.0, 1.0)
 BLOCK = 16384  # rows fetched at once
+PARAMETERS = 900  # of one statement; every SQLite takes 999
 SAME_BOX = 2e-4  # boxes nearer than this are one box: files round to 3 or 4 decimals
 
 _MEDIA = """SELECT m.id, m.root, m.file_path, m.deployment_id, m.deployment_from, m.timestamp,
@@ -36,6 +38,10 @@ _MEDIA = """SELECT m.id, m.root, m.file_path, m.deployment_id, m.deployment_from
 _DETECTIONS = """SELECT m.id || ':' || d.number, m.id, d.x, d.y, d.width, d.height, d.category,
     d.confidence FROM detection d JOIN medium m ON m.n = d.medium
     WHERE d.retired = 0 ORDER BY d.medium, d.number"""
+
+
+_BOXES = """SELECT medium, number, x, y, width, height, category, confidence, retired
+    FROM detection WHERE medium IN"""
 
 
 def read_media(connection: sqlite3.Connection) -> MediaTable:
@@ -180,27 +186,69 @@ def replace_boxes(
     never used. A box that covers the whole picture is number 0. Call within a transaction.
     """
     found = {"new": 0, "changed": 0, "same": 0}
+    media = {
+        row[0]: row[1:] for row in _among(
+            connection, "SELECT id, n, detector FROM medium WHERE id IN", list(boxes_of)
+        )
+    }
+    old: dict[int, list[tuple]] = defaultdict(list)
+    for row in _among(connection, _BOXES, [n for n, _ in media.values()]):
+        old[row[0]].append(row[1:])
+    retired: list[tuple] = []
+    fresh: list[tuple] = []
+    renewed: list[tuple] = []
+    marked: list[tuple] = []
     for media_id, boxes in boxes_of.items():
-        row = connection.execute(
-            "SELECT n, detector FROM medium WHERE id = ?", (media_id,)
-        ).fetchone()
-        if row is None:
+        if media_id not in media:
             continue
-        n, before = row
-        changed = _replace(connection, n, boxes)
+        n, before = media[media_id]
+        changed = _replace(n, boxes, old[n], retired, fresh, renewed)
         found["new" if not before else "changed" if changed else "same"] += 1
         if changed or before != detector:
-            connection.execute("UPDATE medium SET detector = ? WHERE n = ?", (detector, n))
+            marked.append((detector, n))
+    fresh.sort()  # in the order of the table
+    connection.executemany(
+        "UPDATE detection SET retired = 1 WHERE medium = ? AND number = ?", retired
+    )
+    connection.executemany(
+        """UPDATE detection SET x = ?, y = ?, width = ?, height = ?, category = ?, confidence = ?,
+           retired = 0 WHERE medium = ? AND number = ?""", renewed
+    )
+    connection.executemany(
+        """INSERT INTO detection (medium, number, x, y, width, height, category, confidence)
+           VALUES (?, ?, ?, ?, ?, ?, ?, ?)""", fresh
+    )
+    connection.executemany("UPDATE medium SET detector = ? WHERE n = ?", marked)
     return found
 
 
-def _replace(connection: sqlite3.Connection, n: int, boxes: Sequence[Box]) -> bool:
-    old = connection.execute(
-        """SELECT number, x, y, width, height, category, confidence, retired FROM detection
-           WHERE medium = ? ORDER BY retired, number""", (n,)
-    ).fetchall()
-    free = {row[0]: row for row in old}
-    following = max(free, default=0) + 1
+def _among(
+    connection: sqlite3.Connection, query: str, keys: Sequence[str | int]
+) -> Iterable[tuple]:
+    """The rows of a query that ends in "IN" for many keys, some at a time."""
+    for start in range(0, len(keys), PARAMETERS):
+        part = keys[start : start + PARAMETERS]
+        yield from connection.execute(f"{query} ({','.join('?' * len(part))})", part)
+
+
+def _replace(
+    n: int, boxes: Sequence[Box], old: Sequence[tuple], retired: list[tuple],
+    fresh: list[tuple], renewed: list[tuple],
+) -> bool:
+    """Whether the boxes of medium n change; adds what is to be done to the three lists.
+
+    old: its rows number, x, y, width, height, category, confidence, retired.
+    """
+    if len(old) == 1 and old[0][0] == 0 and boxes and WHOLE not in [b.bbox for b in boxes]:
+        # No detector was here before: none of its boxes can be one of these.
+        if not old[0][7]:
+            retired.append((n, 0))
+        fresh += [
+            (n, k, *b.bbox, b.category, b.confidence) for k, b in enumerate(boxes, start=1)
+        ]
+        return True
+    free = {row[0]: row for row in sorted(old, key=lambda r: (r[7], r[0]))}
+    known, following = set(free), max(free, default=0) + 1
     keep: dict[int, Box] = {}
     for box in boxes:
         number = 0 if box.bbox == WHOLE else _same_box(box, free)
@@ -212,17 +260,12 @@ def _replace(connection: sqlite3.Connection, n: int, boxes: Sequence[Box]) -> bo
     after = {k: (*b.bbox, b.category, b.confidence) for k, b in keep.items()}
     if before == after:
         return False
-    connection.executemany(
-        "UPDATE detection SET retired = 1 WHERE medium = ? AND number = ?",
-        [(n, number) for number in before if number not in after],
-    )
-    connection.executemany(
-        """INSERT INTO detection (medium, number, x, y, width, height, category, confidence)
-           VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (medium, number) DO UPDATE SET
-           x = excluded.x, y = excluded.y, width = excluded.width, height = excluded.height,
-           category = excluded.category, confidence = excluded.confidence, retired = 0""",
-        [(n, number, *values) for number, values in after.items() if before.get(number) != values],
-    )
+    retired += [(n, number) for number in before if number not in after]
+    for number, values in after.items():
+        if number not in known:
+            fresh.append((n, number, *values))
+        elif before.get(number) != values:
+            renewed.append((*values, n, number))
     return True
 
 
