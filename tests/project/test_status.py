@@ -50,3 +50,20 @@ def test_new_labels_ask_for_a_new_fusion():
 def test_missing_embeddings_are_said():
     assert "4 detections have no embedding" in next_step(
         counts(9, labels=3), {}, {"m": 5}, False, {}, False, False)[1]
+
+
+def test_kept_studies_and_corrected_clocks_are_mentioned(tmp_path, make_picture):
+    from ecotone.project import Project
+    from tests.project.packages import make_pictures, tables, write_package
+
+    make_pictures(tmp_path / "study", make_picture, tables())
+    with Project.init(tmp_path / "p") as project:
+        assert project.status().studies == []
+        project.add_study(write_package(tmp_path / "study", tables()), kind="camtrapdp")
+        project.fix_time(["d-1"], shift="+1h", reason="dst")
+        found = project.status()
+    assert found.studies == ["oak-study (camtrapdp): 6 media, 6 with a picture here, "
+                             "8 observations (sources/1-camtrapdp)"]
+    assert found.shifts == ["d-1: +01:00:00, dst"]
+    text = "\n".join(found.lines())
+    assert "study        oak-study" in text and "clock        d-1: +01:00:00" in text

@@ -17,7 +17,7 @@ from ecotone.errors import EcotoneError, InputError, TaxonomyError
 COMMANDS = {
     "demo": ("starting", "the whole job on a generated reserve, nothing to download"),
     "init": ("starting", "make a project folder"),
-    "add": ("adding", "add images, labels, detections, scores, a taxonomy"),
+    "add": ("adding", "add images, labels, boxes, scores, a taxonomy, whole studies"),
     "fix-time": ("times", "correct wrong camera clocks and say time zones"),
     "events": ("times", "group pictures into events by a gap"),
     "classify": ("models", "run a global model on the pictures"),
@@ -25,7 +25,7 @@ COMMANDS = {
     "fuse": ("fusing", "map, co-train, select: posteriors and a local model"),
     "evaluate": ("fusing", "learning curves on the project's own labels"),
     "report": ("results", "write the html report"),
-    "export": ("results", "write every detection as csv or parquet"),
+    "export": ("results", "write tables, Camtrap DP, MegaDetector json and more"),
     "predict": ("predicting", "use a local model on new pictures, without a project"),
     "run": ("starting", "all of it in one line"),
     "status": ("starting", "what the project holds and what to do next"),

@@ -1,4 +1,4 @@
-"""`ecotone add`: images, labels, detections, scores, a taxonomy."""
+"""`ecotone add`: images, labels, detections, scores, a taxonomy, deployments, whole studies."""
 
 from __future__ import annotations
 
@@ -23,13 +23,15 @@ from ecotone.errors import InputError
 
 @click.group()
 def add() -> None:
-    """Add images, labels, detections, scores or a taxonomy.
+    """Add images, labels, detections, scores, a taxonomy, deployments or whole studies.
 
     Adding the same thing again changes nothing; an interrupted command continues where it stopped.
     """
 
 
-add.epilog = example("ecotone add images PHOTOS", "ecotone add labels labels.csv")
+add.epilog = example(
+    "ecotone add images PHOTOS", "ecotone add labels labels.csv", "ecotone add data md.json STUDY"
+)
 
 
 def _finish(what: str, report: Any, as_json: bool) -> None:
@@ -117,3 +119,59 @@ def taxonomy(file: Path, project: Path | None, as_json: bool) -> None:
     with open_project(project) as opened:
         result = opened.add_taxonomy(file)
     _finish("taxa", result, as_json)
+
+
+def _anything(**more: Any) -> click.Path:
+    return click.Path(exists=True, path_type=Path, **more)
+
+
+@add.command(epilog=example("ecotone add study camtrap-dp", "ecotone add study export.zip "
+                            "--time-zone Europe/Brussels"))
+@click.argument("path", type=_anything())
+@click.option("--time-zone", default=None,
+              help="Of times that have none: Europe/Brussels, +01:00.")
+@project_option
+@json_option
+def study(path: Path, time_zone: str | None, project: Path | None, as_json: bool) -> None:
+    """Add a whole study: Camtrap DP (folder, json or zip), COCO, a Wildlife Insights download.
+
+    Its tables are kept as they came, its pictures found by path or name; what people observed
+    becomes labels, what machines said does not. A newer version adds what is new.
+    """
+    with open_project(project) as opened, progress() as report:
+        result = opened.add_study(path, time_zone=time_zone, progress=report)
+    show(result, as_json, lambda: [*result.lines(), *first_lines(result.problems)])
+
+
+@add.command(epilog=example("ecotone add deployments deployments.csv"))
+@click.argument("file", type=in_file())
+@project_option
+@json_option
+def deployments(file: Path, project: Path | None, as_json: bool) -> None:
+    """Add where and when cameras stood, from a csv FILE.
+
+    Columns: deploymentID (or station, site, camera, locationName), latitude, longitude,
+    deploymentStart, deploymentEnd, timeZone.
+    """
+    with open_project(project) as opened, progress() as report:
+        result = opened.add_deployments(file, progress=report)
+    _finish("deployments", result, as_json)
+
+
+@add.command(epilog=example("ecotone add data PHOTOS labels.csv md.json camtrap-dp.zip"))
+@click.argument("paths", metavar="PATH...", nargs=-1, required=True, type=_anything())
+@click.option("--time-zone", default=None, help="Of a study's times that have none.")
+@project_option
+@json_option
+def data(
+    paths: tuple[Path, ...], time_zone: str | None, project: Path | None, as_json: bool
+) -> None:
+    """Add anything: each PATH is recognised by its content.
+
+    Pictures come first, then studies, detections, scores and labels, whatever their order here.
+    """
+    with open_project(project) as opened, progress() as report:
+        result = opened.add_data(list(paths), time_zone=time_zone, progress=report)
+    show(result, as_json, lambda: [
+        line for part in result for line in (*part.lines(), *first_lines(part.problems))
+    ])

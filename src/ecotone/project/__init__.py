@@ -157,6 +157,29 @@ class Project:
         with self.writing("add study"):
             return add_study(self, Path(path), kind, time_zone, progress)
 
+    def add_deployments(self, file: str | Path, progress: Progress | None = None) -> Any:
+        """Add coordinates of cameras; see `ecotone.project.adding_deployments.add_deployments`."""
+        from ecotone.project.adding_deployments import add_deployments
+
+        with self.writing("add deployments"):
+            return add_deployments(self, Path(file), progress)
+
+    def add_data(
+        self, paths: Sequence[str | Path], time_zone: str | None = None,
+        progress: Progress | None = None,
+    ) -> Any:
+        """Add anything, by its content; see `ecotone.project.adding_data.add_data`."""
+        from ecotone.project.adding_data import add_data
+
+        with self.writing("add data"):
+            return add_data(self, [Path(p) for p in paths], time_zone, progress)
+
+    def study(self, **options: Any) -> Any:
+        """The project as one study; see `ecotone.project.study.study_of`."""
+        from ecotone.project.study import study_of
+
+        return study_of(self, **options)
+
     def fix_time(self, deployments: Sequence[str] = (), **options: Any) -> Any:
         """Correct the clocks of deployments; see `ecotone.project.times.fix_time`."""
         from ecotone.project.times import fix_time
@@ -214,7 +237,7 @@ class Project:
             return report(self, **options)
 
     def export(self, path: str | Path, **options: Any) -> Any:
-        """Write every detection as a table; see `ecotone.project.exporting.export`."""
+        """Write the project in a format of another program; see `ecotone.project.exporting`."""
         from ecotone.project.exporting import export
 
         return export(self, Path(path), **options)

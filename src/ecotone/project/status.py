@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +15,9 @@ MIN_LABELS = 5  # below, `evaluate` refuses
 class Status:
     """What a project holds.
 
-    counts: rows by kind. scores and embeddings: detections that each model has seen. next: the
-    command to run next; why: the reason.
+    counts: rows by kind. scores and embeddings: detections that each model has seen. studies: one
+    line a kept study; shifts: one line a corrected clock. next: the command to run next; why: the
+    reason.
     """
 
     project: Path
@@ -31,6 +32,8 @@ class Status:
     report: Path | None
     next: str
     why: str
+    studies: list[str] = field(default_factory=list)
+    shifts: list[str] = field(default_factory=list)
 
     def lines(self) -> list[str]:
         """The status for people."""
@@ -42,6 +45,10 @@ class Status:
             f"labels       {c['labels']:,} of {self.classes:,} classes",
             f"taxonomy     {self.taxonomy:,} taxa" if self.taxonomy else "taxonomy     none",
         ]
+        lines += [f"study        {study}" for study in self.studies]
+        lines += [f"clock        {shift}" for shift in self.shifts[:5]]
+        if len(self.shifts) > 5:
+            lines.append(f"  ... and {len(self.shifts) - 5:,} more (all with --json)")
         seen = [f"{name} ({n:,})" for name, n in self.scores.items()]
         lines.append(f"scores       {', '.join(seen) or 'none'}")
         seen = [f"{name} ({n:,})" for name, n in self.embeddings.items()]
@@ -75,7 +82,36 @@ def status(project: Any) -> Status:
         project.path, counts, len(set(catalog.current_labels().values())), scores, embeddings,
         len(catalog.note("taxonomy") or ()), failures_of(catalog), unfinished_of(catalog),
         latest.get("run", ""), report if report.is_file() else None, command, why,
+        studies_of(catalog), shifts_of(catalog),
     )
+
+
+def studies_of(catalog: Any) -> list[str]:
+    """The kept studies, the newest version of each: name, rows, and pictures that are here."""
+    from ecotone.project.kept_rows import active_studies
+
+    out = []
+    for study in active_studies(catalog.studies()):
+        counts = study.summary.get("counts", {})
+        out.append(
+            f"{study.summary.get('name', study.origin)} ({study.kind}): "
+            f"{counts.get('media', 0):,} media, {study.summary.get('pictures', 0):,} with a "
+            f"picture here, {counts.get('observations', 0):,} observations ({study.folder})"
+        )
+    return out
+
+
+def shifts_of(catalog: Any) -> list[str]:
+    """The clocks that are corrected now."""
+    from ecotone.project.times import shift_text
+
+    out = []
+    for place, rows in catalog.time_shifts().items():
+        now = rows[-1]
+        if now.seconds or now.time_zone:
+            said = [shift_text(now.seconds) if now.seconds else "", now.time_zone, now.reason]
+            out.append(f"{place}: {', '.join(s for s in said if s)}")
+    return out
 
 
 def failures_of(catalog: Any) -> list[str]:
