@@ -83,8 +83,9 @@ def read_columns(connection: sqlite3.Connection, query: str, count: int) -> list
     would take gigabytes, and most of the time would go to the garbage collector."""
     cursor = connection.execute(query)
     blocks = []
+    seen: list[dict | None] = [{} for _ in range(count)]
     while rows := cursor.fetchmany(BLOCK):
-        blocks.append(columns(rows, count))
+        blocks.append(columns(rows, count, seen))
     if not blocks:
         return columns([], count)
     return [np.concatenate(parts) for parts in zip(*blocks, strict=True)]

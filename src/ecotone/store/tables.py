@@ -216,12 +216,26 @@ class Run:
     summary: dict
 
 
-def columns(rows: list[tuple], count: int) -> list[np.ndarray]:
-    """The columns of fetched rows as object arrays; `count` columns even when there is no row."""
+FEW = 4096  # different values up to which a column keeps one object for equal ones
+
+
+def columns(
+    rows: list[tuple], count: int, seen: list[dict | None] | None = None
+) -> list[np.ndarray]:
+    """The columns of fetched rows as object arrays; `count` columns even when there is no row.
+
+    seen: one dict a column, kept from block to block, by which equal values of columns with few
+    become one object: names of places and cameras, a million times, would take gigabytes.
+    """
     if not rows:
         return [np.empty(0, dtype=object) for _ in range(count)]
     out = []
-    for values in zip(*rows, strict=True):
+    for number, values in enumerate(zip(*rows, strict=True)):
+        known = seen[number] if seen is not None else None
+        if seen is not None and known is not None:
+            values = [known.setdefault(v, v) for v in values]
+            if len(known) > FEW:
+                seen[number] = None
         column = np.empty(len(values), dtype=object)
         column[:] = values
         out.append(column)
