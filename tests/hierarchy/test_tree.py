@@ -39,6 +39,7 @@ def test_classes_that_share_a_species_have_nodes_of_their_own():
     ("animal", "animal"), ("Mammalia", "mammalia"), ("lion", "panthera leo"), ("blank", "blank"),
     ("uuid;mammalia;carnivora;felidae;;;cat family", "felidae"), ("unicorn", None),
     ("Aves", "aves"), ("empty", "blank"), ("Animalia", "animal"),
+    ("mammal", "mammalia"), ("bird", "aves"),
 ])
 def test_labels_of_any_convention_find_their_node(text, name):
     tree = ClassTree.build([*NAMES, "blank"], taxonomy())
@@ -63,6 +64,7 @@ def test_trees_as_people_have_them():
     ({"a": "b", "b": "a"}, "own ancestor"),
     ({"a": "b", "b": "c", "c": "a"}, "own ancestor"),
     ({"a": "x", "c": "y"}, "no row of its own"),
+    ({"a": "x", "c": "y", "x": ""}, "'c' has the parent 'y', which has no row of its own"),
     (3.5, "expected a Taxonomy"),
     (["one;two"], "7"),
 ])

@@ -94,9 +94,6 @@ def taxon_of(label: ParsedLabel, taxonomy: Taxonomy) -> str:
     """The one taxon that a label means, "animal", "blank", "human" or "vehicle" included; "" when
     it means none here, or several."""
     found = taxa_of(label, taxonomy)
-    if not found:
-        known = [n for name in label.vernacular for n in vocabulary().whole(key(name))]
-        found = [n for n in dict.fromkeys(known) if n in taxonomy]
     return found[0] if len(found) == 1 else ""
 
 

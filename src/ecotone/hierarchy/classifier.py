@@ -34,13 +34,15 @@ from ecotone.types import GlobalScores
 
 FOLDS = 5
 CHUNK = 65536  # rows answered at once
+MAX_ROWS = 20000  # unlabelled rows that the classifiers learn from
 GENERIC = ("blank", "unknown", "")  # labels before that say nothing of what an animal is
 STAGE = "climb"
 
 
 @dataclass(frozen=True, eq=False)
 class _Data:
-    """What the classifiers of the folds are fitted on. units: (N,), rows that stay together."""
+    """What the classifiers of the folds are fitted on. units: (N,), rows that stay together. rows:
+    those that are looked at, all labelled ones and a bounded sample of the others."""
 
     embeddings: np.ndarray
     scores: dict[str, GlobalScores]
@@ -48,6 +50,7 @@ class _Data:
     groups: Sequence[object] | None
     units: np.ndarray
     taxonomy: Taxonomy
+    rows: np.ndarray
 
 
 class HierarchicalClassifier(BaseEstimator):
@@ -115,7 +118,8 @@ class HierarchicalClassifier(BaseEstimator):
         self.allowed_ = self._allowed()
         self._others = self._learn_others(given, self.allowed_, names)
         folds, units = self._folds(embeddings, names, rows, groups, bursts)
-        data = _Data(embeddings, given, names, groups, units, taxonomy)
+        look = self._sample(embeddings, rows)
+        data = _Data(embeddings, given, names, groups, units, taxonomy, look)
         held, spoken = self._fit_folds(data, rows, folds, bursts is not None)
         self._calibrate(held, spoken, rows, names, bursts)
         return self
@@ -226,10 +230,22 @@ class HierarchicalClassifier(BaseEstimator):
         self, data: _Data, names: np.ndarray, classes: Sequence[str]
     ) -> FusionClassifier:
         columns = {model: given.classes for model, given in data.scores.items()}
+        rows = data.rows
         return FusionClassifier(
             classes, columns or None, data.taxonomy, random_state=self.random_state,
             aliases=self.aliases,
-        ).fit(data.embeddings, data.scores or None, names, data.groups)
+        ).fit(
+            data.embeddings[rows], {m: s.take(rows) for m, s in data.scores.items()} or None,
+            names[rows], None if data.groups is None else np.asarray(data.groups)[rows],
+        )
+
+    def _sample(self, embeddings: np.ndarray, labelled: np.ndarray) -> np.ndarray:
+        """All labelled rows and at most `MAX_ROWS` others, drawn by content; sorted."""
+        if len(embeddings) <= MAX_ROWS:
+            return np.arange(len(embeddings))
+        keys = content_keys(embeddings, self.random_state)
+        keys[labelled] = 0
+        return np.sort(np.argsort(keys, kind="stable")[: MAX_ROWS + len(labelled)])
 
     def _folds(
         self, embeddings: np.ndarray, names: np.ndarray, rows: np.ndarray,

@@ -41,7 +41,7 @@ class Refinement:
     @property
     def changed(self) -> np.ndarray:
         """(N,) bool: whether a detection has another label than before."""
-        return self.stage != UNCHANGED
+        return self.node != self.was
 
     @property
     def at_species(self) -> np.ndarray:

@@ -17,6 +17,7 @@ from ecotone.errors import TaxonomyError
 from ecotone.taxonomy.names import ParsedLabel, parse_label
 from ecotone.taxonomy.special import SPECIAL
 from ecotone.taxonomy.tree import Taxonomy
+from ecotone.taxonomy.vocabulary import vocabulary
 from ecotone.taxonomy.words import key, plain
 
 ROOT, ANIMAL = "", "animal"
@@ -50,11 +51,13 @@ def _from_parents(parents: Mapping[str, str]) -> Taxonomy:
     from ecotone.taxonomy.tree import Taxon
 
     tops = {plain(p) for p in parents.values() if p} - {plain(c) for c in parents}
-    if len(tops) > 1 and len(parents) > 1:
-        orphan = next(c for c, p in parents.items() if plain(p or "") in sorted(tops)[1:])
+    declared = [plain(c) for c, p in parents.items() if not p]
+    others = [*declared, *sorted(tops)]
+    if tops and len(others) > 1:
+        orphan = next(c for c, p in parents.items() if plain(p or "") == others[-1])
         raise TaxonomyError(
             f"tree: {orphan!r} has the parent {parents[orphan]!r}, which has no row of its own, "
-            f"and the tree has another top ({sorted(tops)[0]!r}); give every parent a row, tops "
+            f"and the tree has another top ({others[0]!r}); give every parent a row, tops "
             'with the parent "".'
         )
     above = {plain(c): plain(p or "") for c, p in parents.items()}
@@ -184,7 +187,9 @@ def taxa_of(label: ParsedLabel, taxonomy: Taxonomy) -> list[str]:
         found = taxonomy.find(name)
         if found:
             return found
-    return []
+    # "mammal" where the taxonomy lists no common name for mammalia.
+    known = [n for name in label.vernacular for n in vocabulary().whole(key(name))]
+    return [n for n in dict.fromkeys(known) if n in taxonomy]
 
 
 def _called(label: ParsedLabel, taxonomy: Taxonomy) -> list[str]:
