@@ -49,3 +49,12 @@ def test_an_unknown_format_or_source_is_refused(small_project, tmp_path):
         small_project.export(tmp_path / "out.xlsx")
     with pytest.raises(InputError, match="source is 'both'"):
         small_project.export(tmp_path / "out.csv", source="both")
+
+
+def test_times_are_corrected_and_carry_their_zone(small_project, tmp_path):
+    small_project.fix_time(["cam0"], shift="+1h", time_zone="Europe/Brussels")
+    small_project.fuse()
+    small_project.export(tmp_path / "out.csv")
+    rows = {r["filePath"]: r["timestamp"] for r in rows_of(tmp_path / "out.csv")}
+    assert rows["cam0/00.jpg"] == "2024-05-01T07:00:00+02:00"
+    assert rows["cam1/01.jpg"] == "2024-05-01T06:01:00"

@@ -22,7 +22,8 @@ from ecotone.export.written import Written
 from ecotone.project.answers import SOURCES, answers_of
 from ecotone.project.gathering import score_names
 from ecotone.project.modelling import class_rows
-from ecotone.project.records import read_record
+from ecotone.project.records import LATEST, read_record
+from ecotone.project.times import zoned_times
 from ecotone.study import Row, Study
 
 Progress = Callable[[int, int | None, str], None]
@@ -132,8 +133,7 @@ def _study(
     written = write(
         _watched(study, progress), path, **{k: v for k, v in offered.items() if k in takes}
     )
-    answers = project.catalog.note("latest_fuse") or {}
-    run = answers.get("run", "") if machine else ""
+    run = (project.catalog.note(LATEST) or {}).get("run", "") if machine else ""
     warnings = [*study.problems, *written.warnings]
     return ExportResult(written.path, sum(written.counts.values()), run, source, format,
                         dict(written.counts), list(dict.fromkeys(warnings)))
@@ -196,9 +196,10 @@ def _table(
     record = read_record(project)
     run, catalog = record["run"], project.catalog
     name = run if source == "best" else f"{run}-{source}"
-    detections = catalog.detections()
+    detections, media = catalog.detections(), catalog.media()
+    media = replace(media, timestamp=zoned_times(media, project.config.time_zone))
     pieces = posterior_pieces(
-        detections, catalog.media(), read_posteriors(catalog, project.path / "vectors", name),
+        detections, media, read_posteriors(catalog, project.path / "vectors", name),
         labels=catalog.current_labels(),
         scores={
             model: read_scores(catalog, project.path / "vectors", model, detections.id)

@@ -26,6 +26,7 @@ from ecotone.ingest.zones import (
     clock_status,
     find_zone,
     offset_of,
+    zoned,
 )
 from ecotone.store.tables import MediaTable, TimeShift
 from ecotone.store.times import shift_time
@@ -234,8 +235,8 @@ def _report(
         notes += clock_notes(times[rows], zone, place)
         if not zone:
             notes.append(
-                f"{place}: its time zone is not known; files that need one take UTC "
-                "(--time-zone, or time_zone in ecotone.toml)"
+                f"{place}: its time zone is not known, and Camtrap DP needs it (--time-zone, or "
+                "time_zone in ecotone.toml)"
             )
         first = rows[np.argsort(media.original_timestamp[rows], kind="stable")[:1]]
         shown = [str(column[r]) for r in first
@@ -257,6 +258,15 @@ def zone_names(media: MediaTable, default: str) -> np.ndarray:
     zones = media.time_zone.copy()
     zones[zones == ""] = default
     return zones
+
+
+def zoned_times(media: MediaTable, default: str) -> np.ndarray:
+    """Corrected times (M,) with the offset of their zone, where one is known."""
+    out = media.timestamp.copy()
+    zones = zone_names(media, default)
+    for row in np.flatnonzero(zones != ""):
+        out[row] = zoned(out[row], find_zone(zones[row]))
+    return out
 
 
 def renew_events(catalog: Any, gap: float, time_zone: str = "") -> int:
