@@ -34,7 +34,7 @@ from ecotone.types import GlobalScores
 
 FOLDS = 5
 CHUNK = 65536  # rows answered at once
-MAX_ROWS = 20000  # unlabelled rows that the classifiers learn from
+MAX_ROWS = 10000  # unlabelled rows that the classifiers learn from
 GENERIC = ("blank", "unknown", "")  # labels before that say nothing of what an animal is
 STAGE = "climb"
 
