@@ -1,0 +1,174 @@
+"""What a refinement left behind: its record, its audit rows by detection, and the way back."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ecotone.errors import ProjectError
+from ecotone.hierarchy.before import taxon_of
+from ecotone.hierarchy.tree import ANIMAL, BESIDE
+from ecotone.report.names import short_name
+from ecotone.store.refinements import RefinementRun, RefinementTable
+from ecotone.taxonomy.names import parse_label
+from ecotone.taxonomy.tree import Taxonomy
+
+
+class RefinedLabel(NamedTuple):
+    """What a detection is called after a refinement.
+
+    label: the local class where people have one for it, else a common or a scientific name. rank:
+    "" where unknown. probability: NaN where a method gives none, or people said it. stage: which
+    step decided; "people", "trusted" and "unchanged" mean that nothing did.
+    """
+
+    label: str
+    scientific_name: str
+    rank: str
+    probability: float
+    stage: str
+
+
+class Refined(Mapping[str, RefinedLabel]):
+    """Detection id -> RefinedLabel. run: the refinement. table: its audit rows."""
+
+    def __init__(self, run: str, table: RefinementTable, names: Names) -> None:
+        self.run, self.table = run, table
+        self._row = {name: row for row, name in enumerate(table.detection_id.tolist())}
+        self._names = names
+
+    def __getitem__(self, detection: str) -> RefinedLabel:
+        row, table = self._row[detection], self.table
+        label, scientific = self._names.of(table.became[row])
+        return RefinedLabel(
+            label, scientific, table.rank[row], float(table.probability[row]), table.stage[row]
+        )
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._row)
+
+    def __len__(self) -> int:
+        return len(self._row)
+
+
+class Names:
+    """How the labels of audit rows are shown: in people's words where they have some."""
+
+    def __init__(
+        self, taxonomy: Taxonomy | None, names: Mapping[str, tuple[str, str]], own: set[str]
+    ) -> None:
+        self.taxonomy, self.names, self.own = taxonomy or Taxonomy({}), names, own
+        self._known: dict[str, tuple[str, str]] = {}
+        self._by_taxon: dict[str, list[str]] = {}
+        for label in sorted(own):
+            latin, common = names.get(label, ("", ""))
+            fuller = f"{latin} ({common or label})" if latin else label
+            taxon = taxon_of(parse_label(fuller), self.taxonomy)
+            self._by_taxon.setdefault(taxon, []).append(label)
+
+    def of(self, label: str) -> tuple[str, str]:
+        """(label, scientific name) as shown."""
+        found = self._known.get(label)
+        if found is None:
+            found = self._known[label] = self._find(label)
+        return found
+
+    def _find(self, label: str) -> tuple[str, str]:
+        parsed = parse_label(label)
+        if label in self.own:
+            return label, self.names.get(label, ("", ""))[0] or parsed.scientific
+        taxon = taxon_of(parsed, self.taxonomy)
+        same = self._by_taxon.get(taxon, ()) if taxon else ()
+        if len(same) == 1:
+            return self.of(same[0])
+        if parsed.special in (ANIMAL, *BESIDE):
+            return parsed.special, parsed.scientific
+        latin = parsed.scientific or (taxon[:1].upper() + taxon[1:] if taxon else "")
+        return short_name(label), latin
+
+
+def refinement_of(project: Any, run: str | None = None) -> RefinementRun | None:
+    """The refinement that counts: the newest that was not undone; or the one of this id.
+
+    Raises ProjectError when there is no run of this id.
+    """
+    every = project.catalog.refinement_runs()
+    if run is None:
+        return next((r for r in reversed(every) if not r.undone), None)
+    found = next((r for r in every if r.run == run), None)
+    if found is None:
+        known = ", ".join(r.run for r in every[-3:]) or "none"
+        raise ProjectError(f"no refinement {run!r} here; there are: {known}")
+    return found
+
+
+def refined_of(project: Any, run: str | None = None) -> Refined | None:
+    """What every detection is called after the newest refinement that was not undone; None when
+    there is none. run: another one."""
+    found = refinement_of(project, run)
+    if found is None:
+        return None
+    return Refined(found.run, project.catalog.refinement(found.run), names_of(project))
+
+
+def names_of(project: Any) -> Names:
+    """How labels are shown in this project."""
+    from ecotone.project.gathering import score_names, scores_of
+    from ecotone.project.refining_tree import tree_of
+
+    catalog = project.catalog
+    own = set(catalog.current_labels().values()) | set(project.config.classes)
+    none = _no_detections()
+    scores = scores_of(project, none) if score_names(catalog) else {}
+    try:
+        taxonomy = tree_of(project, scores, sorted(own), catalog.label_names())
+    except ProjectError:
+        taxonomy = None
+    return Names(taxonomy, catalog.label_names(), own)
+
+
+def _no_detections() -> Any:
+    from ecotone.types import Detections
+
+    return Detections([], [], np.zeros((0, 4)), [], [])
+
+
+def read_refine_record(project: Any, run: str) -> dict[str, Any]:
+    """The record of a refinement.
+
+    Raises ProjectError when its file is missing or broken.
+    """
+    path = project.path / "runs" / f"{run}.json"
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ProjectError(f"{path}: no such run record; run: ecotone refine") from error
+    except ValueError as error:
+        raise ProjectError(f"{path}: not valid json ({error}); run: ecotone refine") from error
+
+
+@dataclass(frozen=True)
+class Undone:
+    """undone: the refinement that no longer counts. now: the one that counts instead, "" = none."""
+
+    undone: str
+    now: str
+
+
+def undo(project: Any, run: str | None = None) -> Undone:
+    """Take a refinement back: the newest that counts, or the one of this id; its rows are kept.
+
+    Raises ProjectError when there is none, or it was undone before.
+    """
+    found = refinement_of(project, run)
+    if found is None:
+        raise ProjectError("no refinement to undo; make one with: ecotone refine")
+    if found.undone:
+        raise ProjectError(f"{found.run} was undone already, {found.undone}")
+    project.catalog.undo_refinement(found.run)
+    now = refinement_of(project)
+    return Undone(found.run, now.run if now else "")
