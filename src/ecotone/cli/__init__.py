@@ -23,6 +23,7 @@ COMMANDS = {
     "classify": ("models", "run a global model on the pictures"),
     "embed": ("models", "run an encoder on the pictures"),
     "fuse": ("fusing", "map, co-train, select: posteriors and a local model"),
+    "refine": ("refining", "from animal to species: finer labels where the evidence carries them"),
     "evaluate": ("fusing", "learning curves on the project's own labels"),
     "report": ("results", "write the html report"),
     "export": ("results", "write tables, Camtrap DP, MegaDetector json and more"),

@@ -222,6 +222,20 @@ class Project:
         with self.writing("fuse"):
             return fuse(self, **options)
 
+    def refine(self, **options: Any) -> Any:
+        """From "animal" down to species; see `ecotone.project.refining.refine`."""
+        from ecotone.project.refining import refine
+
+        with self.writing("refine"):
+            return refine(self, **options)
+
+    def undo_refine(self, run: str | None = None) -> Any:
+        """Take a refinement back, the newest by default; see `ecotone.project.refined.undo`."""
+        from ecotone.project.refined import undo
+
+        with self.writing("refine --undo"):
+            return undo(self, run)
+
     def evaluate(self, **options: Any) -> Any:
         """Learning curves on the project's labels; see `ecotone.project.evaluating.evaluate`."""
         from ecotone.project.evaluating import evaluate
