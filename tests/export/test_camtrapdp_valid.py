@@ -4,6 +4,7 @@ Camtrap DP 1.0.2, and its profile as json schema."""
 from __future__ import annotations
 
 import json
+import random
 from pathlib import Path
 
 import pytest
@@ -231,3 +232,26 @@ def test_metadata_of_any_kind_become_valid(tmp_path, official):
     for word in ("title", "version", "keywords", "coordinatePrecision", "references", "sources",
                  "relatedIdentifiers", "lost"):
         assert any(word in line for line in written.warnings), word
+
+
+ODD = ["Animal", "event", "0", "-1", "1e3", "1e400", "0,5", "50%", "2024-05-01 06:30", "m1", "dep1",
+       "machine", "0001-01-01T00:00:00Z", "2024-02-30T00:00:00Z", " ", "x|y", "NaN", "TRUE", "1.5",
+       "0.5", "..", "/a", "~", "a\nb", "a\rb", "image/", "٣", "1_0", "+1", "Infinity"]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_whatever_is_written_is_valid(tmp_path, official, seed):
+    rng = random.Random(seed)
+
+    def changed(rows: list[Row], times: int) -> list[Row]:
+        own, place, *free = rows[0]
+        more = [dict(zip(rng.sample(free, 5), rng.choices(ODD, k=5), strict=True))
+                for _ in range(times)]
+        return [*rows, *(rows[0] | cells | {own: f"x{i}"} for i, cells in enumerate(more))]
+
+    study = small_study()
+    study = Study(changed(study.deployments, 20), changed(study.media, 60),
+                  changed(study.observations, 400))
+    written = write_camtrapdp(study, tmp_path / "out", time_zone="UTC", incomplete="skip")
+    assert_valid(tmp_path / "out", official)
+    assert written.counts["media"] > 5 and written.counts["observations"] > 100

@@ -78,7 +78,8 @@ def write_package(folder: Path, deployments: Iterable[Row] = (deployment(),),
     for name, rows in tables.items():
         rows = list(rows)
         columns = list(dict.fromkeys([*COLUMNS[name], *(c for row in rows for c in row)]))
-        (folder / f"{name}.csv").write_text(csv_text(rows, columns), "utf-8", newline="")
+        text = csv_text(rows, columns, lineterminator="\r\n")
+        (folder / f"{name}.csv").write_bytes(text.encode())
     (folder / "datapackage.json").write_text(json.dumps(about or descriptor()), "utf-8")
     return folder
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import gzip
 import json
 import os
@@ -94,9 +95,16 @@ def test_endless_lines_and_cells(tmp_path, monkeypatch):
     folder = write_package(tmp_path / "p")
     text = csv_text([observation(observationComments="x" * 200_000)])
     (folder / "observations.csv").write_text(text)
-    refused(folder, "observations.csv, row 2", "field larger than field limit")
+    limit = csv.field_size_limit(1 << 17)
+    try:
+        refused(folder, "observations.csv, row 2", "field larger than field limit")
+    finally:
+        csv.field_size_limit(limit)
     monkeypatch.setattr(camtrapdp_table, "LONGEST_LINE", 1 << 16)
     refused(folder, "observations.csv, row 2", "is longer than 65,536 characters")
+    text = csv_text([observation(observationComments="x\n" * 40_000)])
+    (folder / "observations.csv").write_text(text)
+    refused(folder, "is longer than 65,536 characters; is a quote never closed")
 
 
 def test_a_quote_that_is_never_closed(tmp_path):

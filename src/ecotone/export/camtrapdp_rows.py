@@ -13,6 +13,7 @@ from ecotone.ingest.camtrapdp_cells import IDS, REQUIRED, TIMES, fits_path
 from ecotone.ingest.camtrapdp_ids import Ids
 from ecotone.ingest.camtrapdp_log import Log
 from ecotone.ingest.camtrapdp_mend import Mender, add_tag
+from ecotone.ingest.camtrapdp_table import MISSING
 from ecotone.ingest.camtrapdp_times import instant
 from ecotone.study import Row
 
@@ -109,7 +110,8 @@ class Outgoing:
         self._number += 1
         row = given.copy()
         for column in self._mender.columns:
-            row.setdefault(column, "")
+            if row.get(column, "NA") in MISSING:  # what readers would take for nothing
+                row[column] = ""
         self.log.fault = self.log.cell = ""
         if self._complete is not None:
             self._complete(row)

@@ -106,12 +106,15 @@ class Mender:
                 log.repair("media", "filePath written with other slashes or a dot before it", file,
                            line, path, row["filePath"])
         kind = row["fileMediatype"]
-        if not MEDIATYPE.match(kind):
+        if not MEDIATYPE.fullmatch(kind):
             found = mediatype_of(row["fileName"], row["filePath"], f".{kind}")
             if found:
                 row["fileMediatype"] = found
                 log.repair("media", "fileMediatype by the ending of the file", file, line, kind,
                            found)
+            else:
+                log.problem("media", "fileMediatype is not one such as image/jpeg, and the file's "
+                            "ending does not tell it", file, line, kind)
 
     def _observation(self, row: Row, log: Log, file: str, line: int) -> None:
         if not row["observationType"]:

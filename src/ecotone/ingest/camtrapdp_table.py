@@ -141,6 +141,7 @@ def records(
             if cells and (len(cells) > 1 or cells[0].strip()):
                 yield line, cells
             line = lines.number + 1
+            lines.held = 0
     except csv.Error as error:
         raise FormatError(f"{where}, row {line}: {error}; is there a quote that is never closed?") \
             from error
@@ -152,6 +153,7 @@ class _Lines:
     def __init__(self, text: io.TextIOBase, where: str, comment: str | None) -> None:
         self._text, self._where, self._comment = text, where, comment
         self.number = 0
+        self.held = 0  # characters since the last row, which a quote may have opened
         self.ended = False
 
     def __iter__(self) -> Iterator[str]:
@@ -161,9 +163,10 @@ class _Lines:
             if "\0" in line:
                 raise FormatError(f"{where}, row {self.number}: holds bytes of value 0, expected "
                                   "text; is it a spreadsheet or cut off?")
-            if len(line) >= LONGEST_LINE:
+            self.held += len(line)
+            if self.held >= LONGEST_LINE:
                 raise FormatError(f"{where}, row {self.number}: is longer than {LONGEST_LINE:,} "
-                                  "characters; does the file have line breaks?")
+                                  "characters; is a quote never closed, or a line never ended?")
             if comment and line.startswith(comment):
                 continue
             yield line
