@@ -48,6 +48,13 @@ def test_boxes_carry_the_local_classes(project):
     assert failed.boxes is None and failed.failure == "truncated"
 
 
+def test_without_boxes_a_picture_has_scores_of_its_own(project):
+    fake_run(project, CLASSES, ["Cervus elaphus"] * 6)
+    images = list(ImageResults(project, answers_of(project), boxed=False))
+    assert images[2].boxes is None and images[2].scores[0][0] == "Cervus elaphus"
+    assert images[0].boxes[0].scores and images[0].scores == () and images[1].boxes == ()
+
+
 def test_without_a_fusion_there_are_boxes_alone(project):
     images = list(ImageResults(project, None))
     assert [b.scores for b in images[0].boxes] == [(), ()]

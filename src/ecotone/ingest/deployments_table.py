@@ -81,6 +81,16 @@ def read_deployments(path: Path) -> DeploymentFile:
     return DeploymentFile(list(out.values()), [*table.problems, *told.lines()])
 
 
+def is_deployments(path: Path) -> bool:
+    """Whether a file is a table that names deployments and their coordinates."""
+    try:
+        find = read_table(path).find
+    except FormatError:
+        return False
+    named = find(DEPLOYMENT) is not None or find(NAME) is not None
+    return named and find(LATITUDE) is not None and find(LONGITUDE) is not None
+
+
 class _Told:
     """Cells that cannot be used, by what is wrong with them."""
 

@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ecotone.errors import FormatError
+from ecotone.ingest.dialects import advice
 from ecotone.project.adding import AddReport, Progress
 from ecotone.project.adding_study import StudyReport
+
+if TYPE_CHECKING:
+    from ecotone.ingest.recognise import Found
 
 Report = AddReport | StudyReport
 
@@ -44,88 +48,88 @@ def add_data(
     time_zone: of times in studies that have none.
     Raises FormatError, before anything is added, when a path is nothing that can be added.
     """
-    from ecotone.ingest.recognise import recognise
-
-    found = []
-    for path in paths:
-        known = recognise(path)
-        if known.kind not in KINDS:
-            raise FormatError(
-                f"{path}: {known.says}, which is no data of a project; "
-                + ELSEWHERE.get(known.kind, "see: ecotone add --help")
-            )
-        found.append((path, known))
+    order = list(COMMANDS)
+    known = sorted(map(_known, paths), key=lambda k: order.index(k.command))
+    once = {(k.command, k.path): k for k in known}  # several tables of one study mean its folder
     out = []
-    for path, known in sorted(found, key=lambda f: list(KINDS).index(f[1].kind)):
-        for what, add in KINDS[known.kind]:
-            report = add(project, path, time_zone, progress)
+    for found in once.values():
+        for what, add in COMMANDS[found.command]:
+            report = add(project, found, time_zone, progress)
             if report is not None:
-                out.append(Added(path, known.kind, known.says, what, report, report.problems))
+                problems = list(report.problems)
+                out.append(Added(found.path, found.kind, found.says, what, report, problems))
     return out
 
 
-def _images(project: Any, path: Path, _: str | None, progress: Progress | None) -> Report:
-    return project.add_images(path, progress)
+def _known(path: Path) -> Found:
+    """What a path is; a csv of places is told by its columns."""
+    from ecotone.ingest.deployments_table import is_deployments
+    from ecotone.ingest.recognise import Found, recognise
+
+    places = Found("deployments csv", "", "deployments", "places and times of deployments", path)
+    try:
+        found = recognise(path)
+    except FormatError:
+        if path.is_file() and is_deployments(path):
+            return places
+        raise
+    if not found.command and found.generation == "deployments":
+        return places
+    if found.command not in COMMANDS:
+        more = f"; {advice(found.command)}" if found.command else ""
+        raise FormatError(f"{path}: {found.says}, nothing that a project takes{more}.")
+    return found
 
 
-def _study(kind: str) -> Callable[..., Report]:
-    def add(project: Any, path: Path, zone: str | None, progress: Progress | None) -> Report:
-        return project.add_study(path, kind, zone, progress)
-
-    return add
+def _images(project: Any, found: Found, _: str | None, say: Progress | None) -> Report:
+    return project.add_images(found.path, say)
 
 
-def _taxonomy(project: Any, path: Path, _: str | None, __: Progress | None) -> Report:
-    return project.add_taxonomy(path)
+def _study(project: Any, found: Found, zone: str | None, say: Progress | None) -> Report:
+    return project.add_study(found.path, found.kind, zone, say)
 
 
-def _boxes(project: Any, path: Path, _: str | None, progress: Progress | None) -> Report | None:
-    """A detector's boxes, when the file has any."""
+def _taxonomy(project: Any, found: Found, _: str | None, __: Progress | None) -> Report:
+    return project.add_taxonomy(found.path)
+
+
+def _detections(project: Any, found: Found, _: str | None, say: Progress | None) -> Report:
+    return project.add_detections(found.path, say)
+
+
+def _boxes(project: Any, found: Found, _: str | None, say: Progress | None) -> Report | None:
+    """The boxes of a file with scores: of json alone, and only where it has any."""
     from ecotone.ingest.results_file import read_results
 
-    return project.add_detections(path, progress) if read_results(path).has_boxes else None
+    if found.kind not in ("megadetector", "speciesnet predictions"):
+        return None
+    return project.add_detections(found.path, say) if read_results(found.path).has_boxes else None
 
 
-def _scores(project: Any, path: Path, _: str | None, progress: Progress | None) -> Report | None:
-    """A classifier's scores, when the file has any."""
-    from ecotone.ingest.results_file import read_results
-
-    return project.add_scores(path, None, progress) if read_results(path).has_scores else None
+def _scores(project: Any, found: Found, _: str | None, say: Progress | None) -> Report:
+    return project.add_scores(found.path, None, say)
 
 
-def _table(project: Any, path: Path, _: str | None, progress: Progress | None) -> Report:
-    return project.add_scores(path, None, progress)
+def _labels(project: Any, found: Found, _: str | None, say: Progress | None) -> Report:
+    return project.add_labels(found.path, progress=say)
 
 
-def _labels(project: Any, path: Path, _: str | None, progress: Progress | None) -> Report:
-    return project.add_labels(path, progress=progress)
+def _deployments(project: Any, found: Found, _: str | None, say: Progress | None) -> Report:
+    return project.add_deployments(found.path, say)
 
 
-def _deployments(project: Any, path: Path, _: str | None, progress: Progress | None) -> Report:
-    return project.add_deployments(path, progress)
+def _instances(project: Any, found: Found, _: str | None, say: Progress | None) -> Report:
+    return project.add_instances(found.path, say)
 
 
-def _instances(project: Any, path: Path, _: str | None, progress: Progress | None) -> Report:
-    from ecotone.project.adding_deployments import add_instances
-
-    with project.writing("add data"):
-        return add_instances(project, path, progress)
-
-
-# What is recognised -> (what it adds, how), in the order in which things are added.
-KINDS: dict[str, tuple[tuple[str, Callable[..., Report | None]], ...]] = {
-    "pictures": (("pictures", _images),),
-    "camtrapdp": (("labels", _study("camtrapdp")),),
-    "coco": (("labels", _study("coco")),),
-    "wildlife insights": (("labels", _study("wildlife insights")),),
-    "speciesnet taxonomy": (("taxa", _taxonomy),),
-    "megadetector": (("detections", _boxes), ("scores", _scores)),
-    "speciesnet predictions": (("detections", _boxes), ("scores", _scores)),
-    "scores csv": (("scores", _table),),
-    "labels csv": (("labels", _labels),),
-    "deployments csv": (("deployments", _deployments),),
-    "speciesnet instances": (("deployments", _instances),),
-}
-ELSEWHERE = {
-    "speciesnet geofence": "give it to: ecotone refine --geofence",
+# The command that takes it -> (what it adds, how), in the order in which things are added.
+COMMANDS: dict[str, tuple[tuple[str, Callable[..., Report | None]], ...]] = {
+    "images": (("pictures", _images),),
+    "study": (("labels", _study),),
+    "taxonomy": (("taxa", _taxonomy),),
+    "detections": (("detections", _detections),),
+    "scores": (("detections", _boxes), ("scores", _scores)),
+    "labels": (("labels", _labels),),
+    "deployments": (("deployments", _deployments),),
+    "instances": (("deployments", _instances),),
 }

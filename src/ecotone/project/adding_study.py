@@ -25,8 +25,8 @@ from ecotone.project.study_files import (
     Tables,
     clean_sources,
     copied,
+    find_study,
     folder_name,
-    kind_of,
     read_study,
     tables_of,
 )
@@ -97,7 +97,8 @@ def add_study(
     """
     say = sayer(progress)
     find_zone(time_zone or "")
-    kind = kind or kind_of(path)
+    if kind is None:
+        kind, path = find_study(path)
     clean_sources(project)
     say(0, None, f"reading {path.name}")
     study = read_study(kind, path, time_zone)

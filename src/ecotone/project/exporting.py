@@ -8,10 +8,8 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -29,23 +27,6 @@ from ecotone.study import Row, Study
 Progress = Callable[[int, int | None, str], None]
 STEP = 5000  # rows between two words about progress
 TABLES = ("csv", "parquet")
-# format -> (module, function)
-STUDIES = {
-    "camtrapdp": ("ecotone.export.camtrapdp", "write_camtrapdp"),
-    "coco": ("ecotone.export.coco", "write_coco"),
-    "wildlife-insights": ("ecotone.export.wildlife_insights", "write_wildlife_insights"),
-    "camtrapr": ("ecotone.export.camtrapr", "write_record_table"),
-    "geojson": ("ecotone.export.geojson", "write_geojson"),
-}
-RESULTS = {
-    "megadetector": ("ecotone.export.megadetector", "write_megadetector"),
-    "timelapse": ("ecotone.export.timelapse", "write_timelapse"),
-    "speciesnet": ("ecotone.export.speciesnet", "write_speciesnet"),
-}
-MODELS = {"addaxai": ("ecotone.export.addaxai", "write_addaxai")}
-FORMATS = (*TABLES, *STUDIES, *RESULTS, *MODELS)
-
-
 @dataclass(frozen=True)
 class ExportResult:
     """What was written: the file or folder, its rows, the run whose probabilities they are ("" for
@@ -105,13 +86,8 @@ def export(
     if format in RESULTS:
         return _results(project, path, format, source, progress)
     if format in MODELS:
-        return _model(project, path, format)
+        return MODELS[format](project, path)
     return _table(project, path, format, source, progress)
-
-
-def _writer(table: Mapping[str, tuple[str, str]], format: str) -> Callable[..., Written]:
-    module, name = table[format]
-    return getattr(import_module(module), name)
 
 
 def _study(
@@ -119,24 +95,56 @@ def _study(
 ) -> ExportResult:
     from ecotone.project.study import study_of
 
-    machine, people = asked.machine is not False, asked.people is not False
-    study = study_of(project, source, machine=machine, people=people, events=asked.events)
-    write = _writer(STUDIES, format)
-    offered = {
-        "machine": machine, "incomplete": asked.incomplete,
-        "time_zone": asked.time_zone or project.config.time_zone or None,
-    }
-    takes = inspect.signature(write).parameters
-    for name in ("incomplete", "time_zone"):
-        if getattr(asked, name) != getattr(Asked(), name) and name not in takes:
-            raise InputError(f"{format} knows no --{name.replace('_', '-')}; leave it out.")
-    written = write(
-        _watched(study, progress), path, **{k: v for k, v in offered.items() if k in takes}
+    if format != "camtrapdp" and (asked.incomplete, asked.time_zone) != ("refuse", None):
+        raise InputError(f"{format}: --incomplete and --time-zone are for camtrapdp alone.")
+    asked = replace(
+        asked, machine=asked.machine is not False, people=asked.people is not False,
+        time_zone=asked.time_zone or project.config.time_zone or None,
     )
-    run = (project.catalog.note(LATEST) or {}).get("run", "") if machine else ""
-    warnings = [*study.problems, *written.warnings]
-    return ExportResult(written.path, sum(written.counts.values()), run, source, format,
-                        dict(written.counts), list(dict.fromkeys(warnings)))
+    study = study_of(project, source, machine=bool(asked.machine), people=bool(asked.people),
+                     events=asked.events)
+    written = STUDIES[format](_watched(study, progress), path, asked)
+    run = (project.catalog.note(LATEST) or {}).get("run", "") if asked.machine else ""
+    return ExportResult(
+        written.path, sum(written.counts.values()), run, source, format, dict(written.counts),
+        list(dict.fromkeys([*study.problems, *written.warnings])),
+    )
+
+
+def _camtrapdp(study: Study, path: Path, asked: Asked) -> Written:
+    from ecotone.export.camtrapdp import write_camtrapdp
+
+    return write_camtrapdp(study, path, time_zone=asked.time_zone, incomplete=asked.incomplete)
+
+
+def _coco(study: Study, path: Path, asked: Asked) -> Written:
+    from ecotone.export.coco import write_coco
+
+    return write_coco(study, path, machine=bool(asked.machine))
+
+
+def _wildlife_insights(study: Study, path: Path, asked: Asked) -> Written:
+    from ecotone.export.wildlife_insights import write_wildlife_insights
+
+    return write_wildlife_insights(study, path, machine=bool(asked.machine))
+
+
+def _camtrapr(study: Study, path: Path, _: Asked) -> Written:
+    from ecotone.export.camtrapr import write_record_table
+
+    return write_record_table(study, path)
+
+
+def _geojson(study: Study, path: Path, _: Asked) -> Written:
+    from ecotone.export.geojson import write_geojson
+
+    return write_geojson(study, path)
+
+
+STUDIES: dict[str, Callable[[Study, Path, Asked], Written]] = {
+    "camtrapdp": _camtrapdp, "coco": _coco, "wildlife-insights": _wildlife_insights,
+    "camtrapr": _camtrapr, "geojson": _geojson,
+}
 
 
 def _results(
@@ -145,18 +153,15 @@ def _results(
     from ecotone.project.image_results import ImageResults, descriptions_of
 
     answers = answers_of(project, source=source)
-    images = ImageResults(project, answers, progress)
+    images = ImageResults(project, answers, format != "speciesnet", progress)
     if not len(images):
         raise ProjectError("no pictures in this project yet; add some: ecotone add images FOLDER")
-    write = _writer(RESULTS, format)
-    offered = {
-        "detector": _detector(project), "classifier": answers.by if answers else "",
+    about = {
+        "classifier": answers.by if answers else "",
         "descriptions": descriptions_of(answers, speciesnet_lines(project)),
-        "threshold": project.config.detection_threshold,
     }
-    takes = inspect.signature(write).parameters
-    written = write(images, path, **{k: v for k, v in offered.items() if k in takes})
-    warnings = list(written.warnings)
+    written = RESULTS[format](project, images, path, about)
+    warnings = [*written.warnings, *images.notes]
     if answers is None:
         warnings.append("nothing fused yet: boxes alone (run: ecotone fuse)")
     return ExportResult(
@@ -165,9 +170,33 @@ def _results(
     )
 
 
-def _detector(project: Any) -> str:
-    """The detectors that gave the boxes."""
-    return ", ".join(dict.fromkeys(d for d in project.catalog.media().detector if d))
+def _megadetector(project: Any, images: Any, path: Path, about: dict[str, Any]) -> Written:
+    from ecotone.export.megadetector import write_megadetector
+
+    return write_megadetector(images, path, **about, **_boxes_by(project, images))
+
+
+def _timelapse(project: Any, images: Any, path: Path, about: dict[str, Any]) -> Written:
+    from ecotone.export.timelapse import write_timelapse
+
+    return write_timelapse(images, path, root=images.root, **about, **_boxes_by(project, images))
+
+
+def _speciesnet(_: Any, images: Any, path: Path, about: dict[str, Any]) -> Written:
+    from ecotone.export.speciesnet import write_speciesnet
+
+    return write_speciesnet(images, path, source="ecotone", **about)
+
+
+def _boxes_by(project: Any, images: Any) -> dict[str, Any]:
+    """Who gave the boxes, and from which confidence on they count."""
+    detectors = ", ".join(dict.fromkeys(d for d in images.media.detector if d))
+    return {"detector": detectors, "threshold": project.config.detection_threshold}
+
+
+RESULTS: dict[str, Callable[..., Written]] = {
+    "megadetector": _megadetector, "timelapse": _timelapse, "speciesnet": _speciesnet,
+}
 
 
 def speciesnet_lines(project: Any) -> tuple[str, ...]:
@@ -178,11 +207,16 @@ def speciesnet_lines(project: Any) -> tuple[str, ...]:
     return tuple(c for s in sets for c in s.classes if c.count(";") == 6)
 
 
-def _model(project: Any, path: Path, format: str) -> ExportResult:
+def _addaxai(project: Any, path: Path) -> ExportResult:
+    from ecotone.export.addaxai import write_addaxai
+
     record = read_record(project)
-    written = _writer(MODELS, format)(project.models / "latest", path)
-    return ExportResult(written.path, sum(written.counts.values()), record["run"], "local", format,
-                        dict(written.counts), list(written.warnings))
+    written = write_addaxai(project.models / "latest", path)
+    return ExportResult(written.path, sum(written.counts.values()), record["run"], "local",
+                        "addaxai", dict(written.counts), list(written.warnings))
+
+
+MODELS: dict[str, Callable[[Any, Path], ExportResult]] = {"addaxai": _addaxai}
 
 
 def _table(
@@ -251,3 +285,6 @@ def _watched(study: Study, progress: Progress | None) -> Study:
         study, media=_Watched(study.media, "media", progress),
         observations=_Watched(study.observations, "observations", progress),
     )
+
+
+FORMATS = (*TABLES, *STUDIES, *RESULTS, *MODELS)

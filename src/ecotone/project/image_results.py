@@ -23,16 +23,20 @@ PIECE = 20_000  # detections looked at at once
 class ImageResults:
     """All pictures with what is known of them, in their order, made anew in every loop.
 
-    A picture that no detector has seen is one box of its whole; its confidence is the probability
-    that it is not blank. One that a detector found empty has no box. What could not be read is a
-    failure. progress: called with (done, total, text).
+    A picture that a detector found empty has no box; one that could not be read is a failure. One
+    that no detector has seen has scores of its own, or, where a format knows boxes alone (boxed),
+    one box of its whole, whose confidence is the probability that it is not blank.
+    progress: called with (done, total, text). root: the folder of all pictures, None when there are
+    several. notes: what to tell.
     """
 
     def __init__(
-        self, project: Any, answers: Answerer | None,
+        self, project: Any, answers: Answerer | None, boxed: bool = True,
         progress: Callable[[int, int | None, str], None] | None = None,
     ) -> None:
-        self.media = project.catalog.media()
+        self.media, self.boxed = project.catalog.media(), boxed
+        roots = set(self.media.root)
+        self.root = roots.pop() if len(roots) == 1 else None
         self.detections = project.catalog.detections()
         self.answers = answers
         self._say = progress or (lambda done, total, text: None)
@@ -42,6 +46,20 @@ class ImageResults:
             d: (float(a), float(o))
             for d, a, o in zip(table.id, table.latitude, table.longitude, strict=True) if a == a
         }
+
+    @property
+    def notes(self) -> list[str]:
+        """What to tell of pictures that no detector has seen, and of several roots."""
+        out = []
+        unseen = int(((self.media.detector == "") & (self.media.failure == "")).sum())
+        if unseen and self.boxed:
+            out.append(
+                f"{unseen:,} pictures that no detector has seen are one box of the whole; its "
+                "confidence is the probability that it is not blank"
+            )
+        if self.root is None and len(self.media):
+            out.append("the pictures lie in several folders; paths start where these meet")
+        return out
 
     def __len__(self) -> int:
         return len(self.media)
@@ -77,6 +95,8 @@ class ImageResults:
         path, failure = self._paths[row], media.failure[row]
         if failure and not any(scores for _, scores, _ in found):
             return ImageResult(path, None, (), failure, **more)
+        if not self.boxed and not media.detector[row]:
+            return ImageResult(path, None, next((s for _, s, _ in found if s), ()), **more)
         boxes = [self._box(row, *one) for one in found]
         return ImageResult(path, tuple(b for b in boxes if b is not None), **more)
 

@@ -72,20 +72,20 @@ class Copy:
             raise InputError(f"{target}: cannot be written ({error.strerror}).") from error
 
 
-def kind_of(path: Path) -> str:
-    """The kind of the study at a path.
+def find_study(path: Path) -> tuple[str, Path]:
+    """The kind of the study at a path, and what to read: for one of its tables the folder.
 
     Raises FormatError when it is no study, and says what it is.
     """
     from ecotone.ingest.recognise import recognise
 
     found = recognise(path)
-    if found.kind not in READERS:
+    if found.kind not in READERS or found.command != "study":
         raise FormatError(
             f"{path}: {found.says}, expected a Camtrap DP (folder, datapackage.json or zip), COCO "
             "Camera Traps json or a Wildlife Insights download; for others use: ecotone add data"
         )
-    return found.kind
+    return found.kind, found.path
 
 
 def read_study(kind: str, path: Path, time_zone: str | None = None) -> Study:
