@@ -164,6 +164,13 @@ class Project:
         with self.writing("add deployments"):
             return add_deployments(self, Path(file), progress)
 
+    def add_instances(self, file: str | Path, progress: Progress | None = None) -> Any:
+        """Add coordinates from SpeciesNet's input; see `ecotone.project.adding_deployments`."""
+        from ecotone.project.adding_deployments import add_instances
+
+        with self.writing("add instances"):
+            return add_instances(self, Path(file), progress)
+
     def add_data(
         self, paths: Sequence[str | Path], time_zone: str | None = None,
         progress: Progress | None = None,
