@@ -232,7 +232,7 @@ def test_a_kill_before_the_scores_were_carried_is_made_good(filled, tmp_path, mo
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(adding_results, "_carry_scores", killed)
+        patch.setattr(adding_results, "carry_scores", killed)
         with pytest.raises(KeyboardInterrupt):
             filled.add_detections(boxes)
     assert scores_of(filled, "net") == {}

@@ -130,7 +130,7 @@ def _store_boxes(
             skipped += len(after[medium].ids)
         else:
             updated += len(after[medium].ids)
-    _carry_scores(project, placed)
+    carry_scores(project, placed)
     return added, updated, skipped
 
 
@@ -171,7 +171,7 @@ def _in_use(catalog: Any) -> dict[str, InUse]:
     return {m: InUse(*(tuple(c) for c in zip(*here, strict=True))) for m, here in rows.items()}
 
 
-def _carry_scores(project: Any, media: Sequence[str]) -> None:
+def carry_scores(project: Any, media: Sequence[str]) -> None:
     """Give new boxes the whole-picture scores that other detections of their picture have.
 
     Looks at what is stored and not at what has changed, so that a killed command is made good.

@@ -17,8 +17,7 @@ from ecotone.ingest.text import some
 from ecotone.ingest.zones import find_zone
 from ecotone.project.adding import Progress, register_files, sayer
 from ecotone.project.adding_labels import boxes_by_medium
-from ecotone.project.adding_results import TYPICAL
-from ecotone.project.adding_results import _carry_scores as carry_scores
+from ecotone.project.adding_results import TYPICAL, carry_scores
 from ecotone.project.study_clocks import Clocks, compare_clocks
 from ecotone.project.study_files import (
     Copy,
