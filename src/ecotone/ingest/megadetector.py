@@ -20,6 +20,7 @@ from ecotone.ingest.results import (
     category_of,
     entries,
     is_plain,
+    plain_label,
     read_box,
     read_count,
     read_number,
@@ -228,5 +229,5 @@ def _class_names(data: dict[str, Any], problems: Problems) -> dict[str, str]:
     """Class id -> name; SpeciesNet's full line where the descriptions hold it."""
     out = _names(data, "classification_categories", problems)
     lines = _names(data, "classification_category_descriptions", problems)
-    out.update({k: line for k, line in lines.items() if line.count(";") == 6})
+    out.update({k: plain_label(line) for k, line in lines.items() if line.count(";") == 6})
     return {k: name for k, name in out.items() if name}

@@ -191,6 +191,15 @@ def storable(text: str) -> str:
     return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
 
 
+def plain_label(label: str) -> str:
+    """A class name; of SpeciesNet's seven tokens with nothing but the last (";;;;;;fox") that one.
+
+    >>> plain_label(";;;;;;red fox")
+    'red fox'
+    """
+    return label[6:] if label.startswith(";;;;;;") and label.count(";") == 6 else label
+
+
 def read_scores(
     names: Sequence[Any], values: Sequence[Any], where: str, problems: Problems
 ) -> Scores:

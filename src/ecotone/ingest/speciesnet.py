@@ -21,6 +21,7 @@ from ecotone.ingest.results import (
     Scores,
     category_of,
     entries,
+    plain_label,
     read_box,
     read_number,
     read_scores,
@@ -93,7 +94,7 @@ def _image(file: str, entry: dict[str, Any], problems: Problems) -> ImageResult:
     whole, decision = _scores(entry, file, problems), _decision(entry)
     listed = entry.get("detections")
     boxes: list[FoundBox] | None = None
-    if isinstance(listed, list) and "DETECTOR" not in failures:
+    if isinstance(listed, list):
         boxes = []
         for position, value in enumerate(listed):
             where = f"{file}, detection {position}"
@@ -105,6 +106,8 @@ def _image(file: str, entry: dict[str, Any], problems: Problems) -> ImageResult:
             else:
                 box = _box(value, where, problems)
                 boxes += [box] if box is not None else []
+    if "DETECTOR" in failures:
+        boxes = None
     failure = ""
     if failures and boxes is None and not whole:
         failure = "SpeciesNet failed on it: " + ", ".join(failures).lower()
@@ -160,7 +163,8 @@ def _scores(value: dict[str, Any], where: str, problems: Problems) -> Scores:
         if not isinstance(classes, list) or not isinstance(scores, list):
             problems.add("classes and scores are no lists, left out", where)
             return ()
-        return read_scores([_label(c) for c in classes], scores, where, problems)
+        names = [plain_label(c) if isinstance(c, str) else c for c in classes]
+        return read_scores(names, scores, where, problems)
     decision = _decision(value)
     if decision is None or math.isnan(decision.score):
         return ()
@@ -176,14 +180,7 @@ def _decision(value: dict[str, Any]) -> Decision | None:
         found = tuple(
             value.get(k) for k in ("prediction", "prediction_score", "prediction_source")
         )
-    label, score = _label(read_word(found[0])), read_number(found[1])
+    label, score = plain_label(read_word(found[0])), read_number(found[1])
     if not label:
         return None
     return Decision(label, math.nan if score is None else score, read_word(found[2]))
-
-
-def _label(value: Any) -> Any:
-    """A label; of one with nothing but its last part (";;;;;;fox", as written here) that part."""
-    if isinstance(value, str) and value.startswith(";;;;;;") and value.count(";") == 6:
-        return value[6:]
-    return value
