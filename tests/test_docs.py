@@ -14,8 +14,9 @@ import pytest
 from ecotone import cli
 
 REPOSITORY = Path(__file__).resolve().parents[1]
+DOCS = REPOSITORY / "docs"
 PAGES = {"README.md": REPOSITORY / "README.md", **{
-    path.name: path for path in sorted((REPOSITORY / "docs").glob("*.md"))}}
+    path.relative_to(DOCS).as_posix(): path for path in sorted(DOCS.rglob("*.md"))}}
 BLOCK = re.compile(r"<!-- run: ([\w-]+) -->\n```\w+\n(.*?)```", re.DOTALL)
 
 
@@ -38,6 +39,10 @@ def workplace(tmp_path, monkeypatch, pictures, labels_csv, scores_csv, onnx_mode
     more = "".join(f"cam1/{name}_1.jpg,{name.replace('_', ' ')}\n"
                    for name in ("red_deer", "grey_fox", "wild_boar"))
     (tmp_path / "more_labels.csv").write_text("filePath,vernacularName\n" + more, "utf-8")
+    (tmp_path / "deployments.csv").write_text(
+        "deploymentID,latitude,longitude,deploymentStart,deploymentEnd\n"
+        "cam1,50.70,4.01,2024-05-01T00:00:00,2024-07-01T00:00:00\n"
+        "cam2,50.71,4.02,2024-05-01T00:00:00,2024-07-01T00:00:00\n", "utf-8")
     pictures.rename(tmp_path / "PHOTOS")
     shutil.copytree(tmp_path / "PHOTOS" / "cam2", tmp_path / "NEW_PHOTOS")
     monkeypatch.chdir(tmp_path)
