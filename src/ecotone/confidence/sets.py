@@ -29,8 +29,8 @@ class ConformalSets(BaseEstimator):
     """Sets of classes that hold the truth with probability at least 1 - alpha.
 
     score: "softmax", 1 - p(y|x); "pas", -p(y|x) / p(y), which spends the set on rare classes too
-    and so lifts the mean coverage over classes; "aps", the probability of all classes that are as
-    probable or more, y included.
+    and so lifts the mean coverage over classes; "aps", the probability of all classes that are more
+    probable than y, which makes sets larger where a row is unclear.
 
     per_class: whom the promise is made to.
       "marginal": all rows together; rare classes may be missed.
@@ -38,7 +38,7 @@ class ConformalSets(BaseEstimator):
       "interpolated": between these two, `weight` toward classwise (Interp-Q); a classwise
         threshold that is missing counts as the highest score. Promised are 1 - 2 alpha over all.
       "auto": each class with enough rows; the others together, by a threshold of their own; where
-        even these are too few, the marginal threshold.
+        even these are too few, nobody in particular: they take the marginal threshold.
     allow_empty: False adds the most probable class to every set, which only adds coverage.
 
         sets = ConformalSets(alpha=0.1).fit(held_out_proba, target).predict_set(proba)   # (N, K)
@@ -159,12 +159,13 @@ def class_scores(
         return 1.0 - proba
     order = np.argsort(-proba, axis=1, kind="stable")
     falling = np.take_along_axis(proba, order, axis=1)
-    total = np.cumsum(falling, axis=1)
-    # Equal probabilities share one score, that of the last of them: no order among them is given.
-    total[:, :-1][falling[:, :-1] == falling[:, 1:]] = np.inf
-    total = np.minimum.accumulate(total[:, ::-1], axis=1)[:, ::-1]
-    out = np.empty_like(total)
-    np.put_along_axis(out, order, total, axis=1)
+    before = np.zeros_like(falling)
+    before[:, 1:] = np.cumsum(falling, axis=1)[:, :-1]
+    # Equal probabilities share one score, that of the first of them: none goes before another.
+    before[:, 1:][falling[:, 1:] == falling[:, :-1]] = 0.0
+    before = np.maximum.accumulate(before, axis=1)
+    out = np.empty_like(before)
+    np.put_along_axis(out, order, before, axis=1)
     return out
 
 
