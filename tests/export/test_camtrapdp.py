@@ -135,7 +135,7 @@ def test_a_resource_whose_file_is_gone_is_told(tmp_path):
 
 REFUSED = [
     ("deployments", {"latitude": ""}, "deployments: 1 cannot be written, latitude is empty ('dep1')"
-     "; give them in a csv of deployments with deploymentID, latitude, longitude"),
+     "; give them in a csv with deploymentID, latitude, longitude (ecotone add deployments)"),
     ("deployments", {"longitude": "200"},
      "longitude is not a number from -180 to 180 ('dep1: 200')"),
     ("deployments", {"deploymentID": ""}, "deploymentID is empty ('row 1')"),

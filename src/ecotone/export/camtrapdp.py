@@ -91,7 +91,7 @@ class _Writer:
         if not rows:
             raise InputError(
                 "the study has no deployment that can be written, and Camtrap DP needs one; give a "
-                "csv of deployments with deploymentID, latitude and longitude."
+                "csv with deploymentID, latitude and longitude (ecotone add deployments)."
             )
         undated = [r for r in rows if not (r["deploymentStart"] and r["deploymentEnd"])]
         self._coverage.undated = {r["deploymentID"]: [] for r in undated}

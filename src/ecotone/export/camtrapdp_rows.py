@@ -17,10 +17,9 @@ from ecotone.ingest.camtrapdp_table import MISSING
 from ecotone.ingest.camtrapdp_times import instant
 from ecotone.study import Row
 
+_PLACES = "give them in a csv with deploymentID, latitude, longitude (ecotone add deployments)"
 ADVICE = {
-    "latitude is empty": "give them in a csv of deployments with deploymentID, latitude, longitude",
-    "longitude is empty": "give them in a csv of deployments with deploymentID, latitude, "
-                          "longitude",
+    "latitude is empty": _PLACES, "longitude is empty": _PLACES,
     "timestamp is empty": "give the times of the pictures",
     "eventStart is empty": "give the time of the event",
 }
