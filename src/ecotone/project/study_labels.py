@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from ecotone.ingest.boxes import pair_boxes
+from ecotone.ingest.boxes import ENOUGH
 from ecotone.ingest.labels import LabelRow, class_names
 from ecotone.ingest.tables import number
 from ecotone.store.tables import Box, LabelTable, NewLabel
@@ -112,7 +112,7 @@ def _keep_box(
         return
     fresh = Box(box, kind if kind in KINDS else "animal", confidence)
     # One box may have several rows: of several people, or alternatives of a machine.
-    (same,) = pair_boxes([box], [b.bbox for b in here])
+    same = nearest(box, [b.bbox for b in here])
     if same < 0:
         here.append(fresh)
     elif fresh.confidence > here[same].confidence:
@@ -170,8 +170,24 @@ def new_labels(
 def _detection(box: Rect | None, here: tuple[list[str], list] | None) -> str:
     if box is None or here is None:
         return ""
-    (pair,) = pair_boxes([box], here[1])
+    pair = nearest(box, here[1])
     return here[0][pair] if pair >= 0 else ""
+
+
+def nearest(box: Rect, known: Sequence[Sequence[float]]) -> int:
+    """Which known box is the same, by overlap, as `ingest.boxes.pair_boxes` has it; -1 for none.
+
+    For one box at a time, of which a large study has as many as pictures.
+    """
+    best, most = -1, ENOUGH
+    x, y, width, height = box
+    for n, (left, top, across, down) in enumerate(known):
+        common = max(min(x + width, left + across) - max(x, left), 0.0) * max(
+            min(y + height, top + down) - max(y, top), 0.0)
+        share = common / max(width * height + across * down - common, 1e-12)
+        if share > most or best < 0 and share >= most:
+            best, most = n, share
+    return best
 
 
 def _before(table: LabelTable, sources: set[str]) -> dict[str, set[Key]]:
