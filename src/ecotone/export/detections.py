@@ -17,6 +17,9 @@ TOP = 5  # alternatives that are listed
 LEAST = 1e-3  # and how probable they are at least, save the first
 PIECE = 20_000
 BOX = ("bboxX", "bboxY", "bboxWidth", "bboxHeight")
+PROBABILITY = "refinedProbability"
+REFINED = ("refinedLabel", "refinedScientificName", "refinedRank", PROBABILITY, "refinedStage",
+           "labelBefore")
 
 
 def posterior_columns(
@@ -28,17 +31,20 @@ def posterior_columns(
     scores: Mapping[str, GlobalScores] | None = None,
     run_id: str = "",
     scientific_names: Mapping[str, str] | None = None,
+    refined: Mapping[str, Sequence[Any]] | None = None,
 ) -> dict[str, np.ndarray]:
     """One row a detection, as columns of N values.
 
     media: a table with arrays id, file_path, deployment_id and timestamp. posteriors: any rows in
     any order, by detection id; a detection without one gets "" and NaN. labels: what people said,
     by detection id. scores: by name of the global model, rows as in `detections`; of several models
-    the one with the highest score is named. scientific_names: by local class.
+    the one with the highest score is named. scientific_names: by local class. refined: what a
+    refinement calls each detection, the values of `REFINED` by detection id; None for no such
+    columns.
     """
     pieces = posterior_pieces(
         detections, media, posteriors, labels=labels, scores=scores, run_id=run_id,
-        scientific_names=scientific_names,
+        scientific_names=scientific_names, refined=refined,
     )
     return join_pieces(list(pieces))
 
@@ -52,6 +58,7 @@ def posterior_pieces(
     scores: Mapping[str, GlobalScores] | None = None,
     run_id: str = "",
     scientific_names: Mapping[str, str] | None = None,
+    refined: Mapping[str, Sequence[Any]] | None = None,
     size: int = PIECE,
 ) -> Iterator[dict[str, np.ndarray]]:
     """`posterior_columns` in pieces of `size` rows, for tables that are larger than memory."""
@@ -74,7 +81,21 @@ def posterior_pieces(
         known = labels or {}
         columns["label"] = _objects([known.get(i, "") for i in ids])
         columns["runID"] = np.full(len(rows), run_id, dtype=object)
+        if refined is not None:
+            columns.update(refined_columns(refined, ids))
         yield columns
+
+
+def refined_columns(
+    refined: Mapping[str, Sequence[Any]], ids: Sequence[str]
+) -> dict[str, np.ndarray]:
+    """What a refinement calls some detections; "" and NaN for one that it does not know."""
+    empty = ("", "", "", float("nan"), "", "")
+    cells = list(zip(*(refined.get(i, empty) for i in ids), strict=True)) or [()] * len(REFINED)
+    return {
+        name: np.array(values, dtype=np.float32) if name == PROBABILITY else _objects(values)
+        for name, values in zip(REFINED, cells, strict=True)
+    }
 
 
 def box_columns(detections: Detections, rows: np.ndarray) -> dict[str, np.ndarray]:
@@ -165,4 +186,5 @@ def _objects(values: Sequence[str]) -> np.ndarray:
 
 __all__ = [
     "box_columns", "class_columns", "join_pieces", "posterior_columns", "posterior_pieces",
+    "refined_columns",
 ]  # fmt: skip

@@ -21,6 +21,7 @@ from ecotone.project.answers import SOURCES, answers_of
 from ecotone.project.gathering import score_names
 from ecotone.project.modelling import class_rows
 from ecotone.project.records import LATEST, read_record
+from ecotone.project.refined import refined_of
 from ecotone.project.times import zoned_times
 from ecotone.study import Row, Study
 
@@ -222,18 +223,22 @@ MODELS: dict[str, Callable[[Any, Path], ExportResult]] = {"addaxai": _addaxai}
 def _table(
     project: Any, path: Path, format: str | None, source: str, progress: Progress | None
 ) -> ExportResult:
-    """Every detection: local class, probability, alternatives, global label, label, run."""
+    """Every detection: local class, probability, alternatives, global label, label, run, and what
+    the refinement that counts calls it."""
     from ecotone.export.tables import format_of, posterior_pieces, write_table
     from ecotone.store.vectors import read_posteriors, read_scores
 
-    form = format_of(path, format)
-    record = read_record(project)
-    run, catalog = record["run"], project.catalog
+    form, catalog = format_of(path, format), project.catalog
+    refined = refined_of(project)
+    fused = refined is None or bool(catalog.note(LATEST))
+    record = read_record(project) if fused else {"run": "", "classes": [], "preferred": ""}
+    run = record["run"]
     name = run if source == "best" else f"{run}-{source}"
     detections, media = catalog.detections(), catalog.media()
     media = replace(media, timestamp=zoned_times(media, project.config.time_zone))
     pieces = posterior_pieces(
-        detections, media, read_posteriors(catalog, project.path / "vectors", name),
+        detections, media,
+        read_posteriors(catalog, project.path / "vectors", name) if fused else None,
         labels=catalog.current_labels(),
         scores={
             model: read_scores(catalog, project.path / "vectors", model, detections.id)
@@ -241,6 +246,7 @@ def _table(
         },
         run_id=run,
         scientific_names=scientific_names(record["classes"], catalog.label_names()),
+        refined=refined,
     )
     rows = write_table(path, _told(pieces, len(detections), progress), form)
     return ExportResult(path, rows, run, record["preferred"] if source == "best" else source, form,

@@ -184,7 +184,8 @@ def _picture(shown: Shown, row: int, media: Mapping[str, int]) -> Picture:
     classes = shown.posteriors.classes
     label, score = _global_label(shown, row)
     at = media[shown.detections.media_id[row]]
-    crop, whole, size, hidden, problem = _cut(shown, row, Path(str(shown.media.path[at])), values)
+    crop, whole, size, hidden, problem = cut_out(
+        shown, row, Path(str(shown.media.path[at])), values)
     return Picture(
         file=str(shown.media.file_path[at]), prediction=classes[order[0]],
         probability=float(values[order[0]]),
@@ -196,9 +197,11 @@ def _picture(shown: Shown, row: int, media: Mapping[str, int]) -> Picture:
     )
 
 
-def _cut(
+def cut_out(
     shown: Shown, row: int, path: Path, values: np.ndarray
 ) -> tuple[bytes | None, bytes | None, tuple[int, int], bool, str]:
+    """Crop, whole picture, size of the crop, whether people were made unrecognisable, and why there
+    is no picture. values: probabilities (K,) of the row."""
     from ecotone.report.pictures import make_pictures
 
     people: list[Sequence[float]] = []

@@ -23,7 +23,8 @@ class RefinedLabel(NamedTuple):
 
     label: the local class where people have one for it, else a common or a scientific name. rank:
     "" where unknown. probability: NaN where a method gives none, or people said it. stage: which
-    step decided; "people", "trusted" and "unchanged" mean that nothing did.
+    step decided; "people", "trusted" and "unchanged" mean that nothing did. was: the label before,
+    in full.
     """
 
     label: str
@@ -31,6 +32,7 @@ class RefinedLabel(NamedTuple):
     rank: str
     probability: float
     stage: str
+    was: str
 
 
 class Refined(Mapping[str, RefinedLabel]):
@@ -45,7 +47,8 @@ class Refined(Mapping[str, RefinedLabel]):
         row, table = self._row[detection], self.table
         label, scientific = self._names.of(table.became[row])
         return RefinedLabel(
-            label, scientific, table.rank[row], float(table.probability[row]), table.stage[row]
+            label, scientific, table.rank[row], float(table.probability[row]), table.stage[row],
+            table.was[row],
         )
 
     def __iter__(self) -> Iterator[str]:

@@ -15,6 +15,7 @@ import numpy as np
 from ecotone.errors import ProjectError
 from ecotone.project.gathering import DETECTOR
 from ecotone.project.records import LATEST, read_record
+from ecotone.project.refined_report import collect_refinement
 from ecotone.report import (
     Counts,
     Failure,
@@ -97,6 +98,7 @@ def collect(project: Any, progress: Progress | None = None) -> ReportData:
             *missing, *_stale(record, given), *record.get("notes", ()),
             *evaluation.get("notes", ()),
         ])),
+        refinement=collect_refinement(project, media, detections, progress),
     )
 
 

@@ -29,6 +29,7 @@ class Status:
     failures: list[str]
     unfinished: list[str]
     fused: str
+    refined: str
     report: Path | None
     next: str
     why: str
@@ -54,6 +55,7 @@ class Status:
         seen = [f"{name} ({n:,})" for name, n in self.embeddings.items()]
         lines.append(f"embeddings   {', '.join(seen) or 'none'}")
         lines.append(f"fused        {self.fused or 'not yet'}")
+        lines.append(f"refined      {self.refined or 'not yet'}")
         lines.append(f"report       {self.report or 'not yet'}")
         if self.failures:
             lines.append(f"failed       {c['failures']:,} pictures, tried again next time")
@@ -81,7 +83,7 @@ def status(project: Any) -> Status:
     return Status(
         project.path, counts, len(set(catalog.current_labels().values())), scores, embeddings,
         len(catalog.note("taxonomy") or ()), failures_of(catalog), unfinished_of(catalog),
-        latest.get("run", ""), report if report.is_file() else None, command, why,
+        latest.get("run", ""), refined_by(catalog), report if report.is_file() else None, command, why,
         studies_of(catalog), shifts_of(catalog),
     )
 
@@ -126,6 +128,15 @@ def unfinished_of(catalog: Any) -> list[str]:
         f"ecotone {run.command} ({run.status}, started {run.started}); run it again to continue"
         for run in newest.values() if run.status != "done"
     ]
+
+
+def refined_by(catalog: Any) -> str:
+    """The refinement that counts, with its method and what it changed; "" when there is none."""
+    run = next((r for r in reversed(catalog.refinement_runs()) if not r.undone), None)
+    if run is None:
+        return ""
+    changed = run.summary.get("counts", {}).get("changed", 0)
+    return f"{run.run} ({run.summary.get('method', '')}, {changed:,} detections changed)"
 
 
 def _is_newer(report: Path, latest: dict[str, Any]) -> bool:

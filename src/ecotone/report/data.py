@@ -7,11 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ecotone.errors import InputError
+
+if TYPE_CHECKING:
+    from ecotone.report.refinement import RefinementData
 
 
 @dataclass(frozen=True)
@@ -140,6 +143,7 @@ class ReportData:
     classes: K names. label_counts: (K,) labels by people. found: (K,) expected number of detections
     of each class (the sum of its probabilities). evaluation: records as `learning_curves` returns
     them. galleries: pictures. unresolved: what could not be placed. notes: what else to know.
+    refinement: what `refine` made of the detections, None when it did not run.
     """
 
     title: str
@@ -156,6 +160,7 @@ class ReportData:
     failures: tuple[Failure, ...] = ()
     unresolved: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    refinement: RefinementData | None = None
 
     def __post_init__(self) -> None:
         k = len(self.classes)

@@ -21,6 +21,7 @@ from ecotone.report.curve import gains_of, line_chart, ours_of, series_of
 from ecotone.report.data import Gallery, GlobalMap, Picture, ReportData
 from ecotone.report.flow import MOST_LOCAL, flow_chart
 from ecotone.report.names import kind_words, short_name
+from ecotone.report.refinement import view_of
 from ecotone.report.story import tell
 
 METRICS = (
@@ -72,6 +73,7 @@ def render(data: ReportData) -> str:
         split=str(data.evaluation[0].get("split", "")) if data.evaluation else "",
         most_found=max((r.found or 0.0 for r in rows), default=0.0),
         most_local=MOST_LOCAL,
+        refinement=view_of(data.refinement) if data.refinement else None,
     )
 
 

@@ -80,6 +80,10 @@ def _headline(data: ReportData, gains: Sequence[Gain], scores: dict[str, float])
     if data.run is not None and data.counts is not None:
         return (f"Every one of {data.counts.detections:,} detections has a name now; how often it "
                 "is right cannot be told yet.")
+    if data.refinement is not None and data.refinement.counts.get("changed"):
+        changed, every = (data.refinement.counts[k] for k in ("changed", "detections"))
+        return (f"{changed:,} of {every:,} detections have a finer label now than the global model "
+                "gave them.")
     if data.counts is not None and data.counts.pictures:
         number = _number(data.counts.pictures, "picture is", "pictures are")
         return f"{number} in the project; nothing has been named yet."
