@@ -161,7 +161,8 @@ def _for_7(
     files.write_json(work / "manifest.json", {
         "model_id": identity, **about, "emoji": "\N{HERB}", "env": ENVIRONMENT,
         "model_fname": files.MODEL, "local_only": True, "citation": "",
-        "description_short": f"Local model, {len(rows)} classes", "info_url": WEBSITE, "min_app_version": "7.0.1",
+        "description_short": f"Local model, {len(rows)} classes", "info_url": WEBSITE,
+        "min_app_version": "7.0.1",
     })
     table = [{**row, "variant": ""} for row in rows]
     _write_csv(work / "taxonomy.csv", ("model_class", *RANKS, "variant"), table)

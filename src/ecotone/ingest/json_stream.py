@@ -212,7 +212,7 @@ class _Scanner:
             return
         while True:
             if self._peek() != '"':
-                raise self._error(self.at, "a key in double quotes was expected")
+                raise self._missing("a key in double quotes")
             name = self.value()
             self._expect(":", "':' after a key")
             self._peek()
@@ -280,10 +280,12 @@ class _Scanner:
             except ValueError:  # whole numbers of thousands of digits
                 raise self._error(self.at, "a number with too many digits") from None
             else:
-                if end < len(self.text) or self.ended:
-                    self.at = end
-                    return value
-                where, what = end, ""  # a number may go on in what was not read yet
+                # A number near the end may go on in what was not read yet: "1" in "1.5e+20".
+                near = NEAR if isinstance(value, (int, float)) else 1
+                if len(self.text) - end < near and self._more():
+                    continue
+                self.at = end
+                return value
             open_end = len(self.text) - where < NEAR or what.startswith("unterminated string")
             if not (open_end and self._more()):
                 raise self._error(where, what, cut=open_end)
@@ -299,12 +301,15 @@ class _Scanner:
 
     def _expect(self, character: str, what: str) -> None:
         if self._peek() != character:
-            raise self._error(self.at, f"{what} was expected", cut=self.at >= len(self.text))
+            raise self._missing(what)
         self.at += 1
 
     def _more(self) -> bool:
         """Read on; False at the end of the file. What lies behind leaves the window."""
-        if self.ended:
+        # Twice as much each time, so that one huge entry is not tried over and over.
+        block = self.handle.read(max(BLOCK, len(self.text) - self.at))
+        if not block:
+            self.ended = True
             return False
         gone = self.text[: self.at]
         breaks = gone.count("\n")
@@ -312,13 +317,10 @@ class _Scanner:
             self.lines += breaks
             self.line_start = self.before + gone.rindex("\n") + 1
         self.before += self.at
-        # Twice as much each time, so that one huge entry is not tried over and over.
-        block = self.handle.read(max(BLOCK, len(self.text) - self.at))
-        self.ended = not block
         # Without `final`: a file that is cut within a character is told as cut.
         self.text = self.text[self.at :] + self.decoder.decode(block)
         self.at = 0
-        return bool(block)
+        return True
 
     def place(self, where: int | None = None) -> str:
         """Line, column and character of a place in the window."""
@@ -328,6 +330,9 @@ class _Scanner:
         start = self.before + before.rindex("\n") + 1 if "\n" in before else self.line_start
         column = self.before + where - start + 1
         return f"at line {line:,}, column {column:,} (character {self.before + where:,})"
+
+    def _missing(self, what: str) -> FormatError:
+        return self._error(self.at, f"{what} was expected", cut=self.at >= len(self.text))
 
     def _error(self, where: int, what: str, cut: bool = False) -> FormatError:
         cut = cut and self.ended
