@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 
 import numpy as np
 import pytest
@@ -237,6 +238,25 @@ def test_what_is_no_study_changes_nothing(project, package):
     assert not (project.path / "sources").exists() and project.catalog.studies() == []
     with pytest.raises(InputError, match="time zone 'Mars' is not known"):
         project.add_study(package, kind="camtrapdp", time_zone="Mars")
+
+
+def test_the_study_itself_is_only_read(project, package):
+    def state():
+        return {p.relative_to(package).as_posix(): (p.stat().st_mtime_ns, p.stat().st_size)
+                for p in sorted(package.rglob("*"))}
+
+    before = state()
+    for path in sorted(package.rglob("*"), reverse=True):
+        path.chmod(0o555 if path.is_dir() else 0o444)
+    package.chmod(0o555)
+    try:
+        assert project.add_study(package, kind="camtrapdp").pictures == 6
+        assert state() == before
+        kept = project.path / "sources/1-camtrapdp"
+        assert all(os.access(p, os.W_OK) for p in (kept, *kept.iterdir()))
+    finally:
+        for path in (package, *package.rglob("*")):
+            path.chmod(0o755 if path.is_dir() else 0o644)
 
 
 def test_a_zip_brings_the_same_rows_and_finds_known_pictures(project, package, tmp_path):

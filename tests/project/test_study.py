@@ -6,6 +6,8 @@ import csv
 import shutil
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from ecotone.errors import InputError, ProjectError
 from ecotone.project import Project
@@ -54,6 +56,26 @@ def test_a_kept_study_comes_out_cell_by_cell(project, package):
         assert list(getattr(study, table)) == list(getattr(study, table))  # again and again
     assert study.metadata["name"] == "oak-study"
     assert study.problems == ("nothing fused yet: no rows of ecotone's own (run: ecotone fuse)",)
+
+
+TEXT = st.text(st.characters(exclude_categories=("Cs", "Cc")), max_size=20).filter(
+    lambda t: t == t.strip() and t not in ("NA", "NaN", "nan"))
+
+
+@given(comments=st.lists(TEXT, min_size=6, max_size=6), tags=TEXT, species=TEXT)
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_whatever_the_cells_say_comes_out(tmp_path_factory, comments, tags, species):
+    folder = tmp_path_factory.mktemp("any")
+    rows = tables()
+    for row, comment in zip(rows["media"], comments, strict=True):
+        row["mediaComments"] = comment
+    rows["deployments"][0]["deploymentComments"] = comments[0]
+    rows["observations"][0].update(observationComments=tags, scientificName=species)
+    write_package(folder / "study", rows)
+    with Project.init(folder / "p") as project:
+        project.add_study(folder / "study", kind="camtrapdp")
+        study = study_of(project)
+        assert {t: list(getattr(study, t)) for t in rows} == rows
 
 
 def test_machine_rows_stand_behind_those_of_the_study(filled, package):
