@@ -30,8 +30,9 @@ class LabelErrors:
     (M,) float in 0..1, low where the label is doubtful. self_confidence: (M,) probability of the
     label given. threshold: (K,) average self-confidence of each class, infinite without labels.
     counts: (K, K) int, the confident joint, given by true. joint: (K, K) float, the estimated
-    share of all rows. noise: estimated share of wrong labels. class_noise: (K,) of the labels given
-    as k, the share that is wrong; 0 without labels. n: rows looked at.
+    share of all rows. noise: estimated share of wrong labels, too high where classes look alike:
+    rows that the model confuses count too. class_noise: (K,) of the labels given as k, the share
+    that is wrong; 0 without labels. n: rows looked at.
     """
 
     row: np.ndarray
