@@ -10,10 +10,10 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from ecotone.ingest.labels import COMPUTER
 from ecotone.ingest.wildlife_insights_files import COLUMNS, RANKS
 from ecotone.ingest.wildlife_insights_project import DESIGNS, OWN
 from ecotone.ingest.wildlife_insights_rows import (
-    COMPUTER,
     DEPLOYMENT_TAGS,
     OBSERVATION_TAGS,
     SOMEBODY,

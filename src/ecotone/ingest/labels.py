@@ -1,17 +1,20 @@
 """Labels that people gave, from csv files with whatever columns people use.
 
-    a picture:  filePath | filename | RelativePath + File | mediaID | observationID
+    a picture:  filePath | filename | RelativePath + File | Directory + FileName | mediaID |
+                observationID
     a name:     label | category | observed, scientificName (or genus + species), vernacularName
     a place:    deploymentID | location | site | station | camera
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from ecotone.errors import FormatError
+from ecotone.ingest.dialects import LABELS, STUDY, advice, dialect_of
 from ecotone.ingest.events import iso_time
 from ecotone.ingest.tables import Table, clean, key, number, read_table
 from ecotone.ingest.text import some
@@ -19,12 +22,13 @@ from ecotone.ingest.text import some
 PATH = (
     "filepath", "path", "imagepath", "mediapath", "relativepath", "sourcefile", "file",
     "filename", "imagename", "imagefile", "image", "img", "photo", "picture", "media", "rawname",
+    "originalfilename",
 )
 MEDIA_ID = ("mediaid", "imageid", "id")
 DETECTION_ID = ("detectionid", "observationid")
 LABEL = (
-    "label", "class", "category", "species", "observed", "groundtruth", "truth", "annotation",
-    "categoryname", "classname", "taxon", "animal", "tag", "target", "y", "name",
+    "correctedlabel", "label", "class", "category", "species", "observed", "groundtruth", "truth",
+    "annotation", "categoryname", "classname", "taxon", "animal", "tag", "target", "y", "name",
 )
 SCIENTIFIC = ("scientificname", "latinname", "latin", "binomial", "taxonname")
 VERNACULAR = ("vernacularname", "commonname", "common", "vernacular", "englishname")
@@ -32,9 +36,10 @@ LOCATION = (
     "deploymentid", "deployment", "location", "locationid", "locationname", "site", "siteid",
     "station", "stationid", "placename", "camera", "cameraid",
 )
-TIME = ("timestamp", "datetime", "dateandtime", "eventstart", "date")
+TIME = ("timestamp", "datetime", "datetimeoriginal", "dateandtime", "eventstart", "date")
 SCORE = ("conf", "confidence", "score", "probability", "maxdetectionconf")
 MACHINE = ("prediction", "predicted", "top1", "predictionbase")
+COMPUTER = re.compile(r"computer[ _-]?vision.*", re.IGNORECASE)  # identified_by, of models
 KINDS = {"human": "human", "vehicle": "vehicle", "blank": "blank"}
 
 
@@ -73,7 +78,13 @@ def read_labels(path: Path) -> LabelFile:
     Raises FormatError when it is no table, names no picture, or holds no labels by people.
     """
     table = read_table(path)
-    columns = _columns(table)
+    dialect = dialect_of(table.header)
+    # A table that holds people's word beside a model's has a column for it.
+    if dialect is not None and dialect.command not in (LABELS, STUDY) and (
+        table.find(("correctedlabel",)) is None
+    ):
+        raise FormatError(f"{path}: is {dialect.says}; {advice(dialect.command)}.")
+    columns = _columns(table, only_label=dialect is not None and dialect.kind == "ecotone csv")
     rows = [LabelRow(line, **values) for line, values in _values(table, columns)]
     problems = list(table.problems)
     rows, left_out = _by_people(table, rows)
@@ -88,7 +99,7 @@ def read_labels(path: Path) -> LabelFile:
     return LabelFile(_resolve_media(path, good), problems)
 
 
-def _columns(table: Table) -> dict[str, list[str]]:
+def _columns(table: Table, only_label: bool = False) -> dict[str, list[str]]:
     find = table.find
     path, media, detection = find(PATH), find(MEDIA_ID), find(DETECTION_ID)
     if path is None and media is None and detection is None:
@@ -100,6 +111,9 @@ def _columns(table: Table) -> dict[str, list[str]]:
         )
     ranks = find(("genus",)) is not None
     label, scientific, vernacular, kind = _name_columns(table, ranks)
+    if only_label:  # the other names are a model's
+        scientific = vernacular = kind = None
+        ranks = False
     out = {
         "path": table.column(path), "media_id": table.column(media),
         "detection_id": table.column(detection), "label": table.column(label),
@@ -107,12 +121,20 @@ def _columns(table: Table) -> dict[str, list[str]]:
         "location": [_place(v) for v in table.column(find(LOCATION))],
         "timestamp": [iso_time(v) for v in table.column(find(TIME))],
     }
-    folder, file = find(("relativepath",)), find(("file", "filename"))
-    if folder is not None and file is not None and path == folder:  # Timelapse
+    folder, file = find(("relativepath", "directory")), find(("file", "filename"))
+    if folder is not None and file is not None and path in (folder, file):  # Timelapse, camtrapR
         parts = zip(table.column(folder), table.column(file), strict=True)
-        out["path"] = ["/".join(p for p in pair if p) for pair in parts]
+        out["path"] = [f"{d}/{f}" if d and "/" not in f else f or d for d, f in parts]
     if ranks and scientific is None:
         out["scientific_name"] = _from_ranks(table)
+    blank = find(("isblank",))
+    if blank is not None and kind is None and not only_label:
+        said = zip(table.column(blank), out["label"], out["scientific_name"],
+                   out["vernacular_name"], strict=True)
+        out["label"] = [
+            "blank" if v.casefold() in ("true", "1") and not any(names) else names[0]
+            for v, *names in said
+        ]
     if kind is not None:
         kinds = [KINDS.get(v.casefold(), "") for v in table.column(kind)]
         names = zip(out["label"], out["scientific_name"], kinds, strict=True)
@@ -132,6 +154,8 @@ def _name_columns(table: Table, ranks: bool) -> tuple[int | None, ...]:
         find(("observationtype",)),
     )
     if ranks or any(column is not None for column in found):
+        if found[0] is None and found[3] is None:
+            _no_scores(table)
         return found
     machine = find(MACHINE)
     more = "" if machine is None else (
@@ -141,6 +165,17 @@ def _name_columns(table: Table, ranks: bool) -> tuple[int | None, ...]:
         f"{table.path}, row 1: no column holds labels (found: {some(table.header, 8)}); "
         f"expected label, category, scientificName or vernacularName{more}."
     )
+
+
+def _no_scores(table: Table) -> None:
+    """Refuses names beside a column of probabilities, which are what a model said."""
+    column = table.find(SCORE)
+    values = [number(v) for v in table.column(column) if v]
+    if values and all(0 <= v <= 1 for v in values) and any(v % 1 for v in values):
+        raise FormatError(
+            f"{table.path}, row 1: {table.header[column]!r} holds numbers from 0 to 1 as a model "
+            "gives them: use ecotone add scores; if people gave these names, take the column out."
+        )
 
 
 def _place(text: str) -> str:
@@ -185,7 +220,7 @@ def _boxes(table: Table) -> list[tuple[float, float, float, float] | None]:
 def _by_people(table: Table, rows: list[LabelRow]) -> tuple[list[LabelRow], list[str]]:
     """Without the rows that a machine gave or that speak of an event, not of a picture."""
     out, machine, event = [], 0, 0
-    method = [v.casefold() for v in table.column(table.find(("classificationmethod",)))]
+    method = _methods(table)
     level = [v.casefold() for v in table.column(table.find(("observationlevel",)))]
     for row, how, what in zip(rows, method, level, strict=True):
         if what == "event" and not row.media_id and not row.path:
@@ -201,6 +236,15 @@ def _by_people(table: Table, rows: list[LabelRow]) -> tuple[list[LabelRow], list
     if event:
         problems.append(f"{name}: {event:,} rows speak of an event, not of a picture, left out")
     return out, problems
+
+
+def _methods(table: Table) -> list[str]:
+    """Who named each row: "human", "machine" or "", where the table says so."""
+    who = table.find(("identifiedby",))
+    if who is None or table.find(("genus",)) is None:
+        return [v.casefold() for v in table.column(table.find(("classificationmethod",)))]
+    # Wildlife Insights: a row that no person has confirmed is empty or names computer vision.
+    return ["machine" if not v or COMPUTER.fullmatch(v) else "human" for v in table.column(who)]
 
 
 def _resolve_media(path: Path, rows: list[LabelRow]) -> list[LabelRow]:

@@ -1,7 +1,7 @@
 """Scores of a global model in a csv or parquet table.
 
-Wide: one column a class.  Long: columns of a class name and of its score, one or more rows a
-picture (DeepFaune, animl, pybioclip).  R rows, S classes.
+Wide: one column a class (zamba).  Long: columns of a class name and of its score, one or more rows
+a picture (DeepFaune, animl, pybioclip, MEWC).  R rows, S classes.
 """
 
 from __future__ import annotations
@@ -17,16 +17,22 @@ import numpy as np
 from scipy import sparse
 
 from ecotone.errors import FormatError, MissingExtraError
-from ecotone.ingest.labels import DETECTION_ID, MEDIA_ID, PATH
+from ecotone.ingest.dialects import SCORES, Dialect, advice, dialect_of
+from ecotone.ingest.dialects_scores import (
+    NAME,
+    RANKED,
+    SCORE,
+    divisors,
+    long_pairs,
+    mewc_crops,
+)
+from ecotone.ingest.labels import DETECTION_ID, LABEL, MEDIA_ID, PATH
 from ecotone.ingest.results import Problems
 from ecotone.ingest.tables import RowStream, Table, key, number
 from ecotone.ingest.text import some
 
-NAME = ("predictionbase", "prediction", "predicted", "predictedclass", "top1", "species",
-        "commonname", "label", "class", "classification")
-SCORE = ("scorebase", "score", "confidence", "probability", "predictionscore", "prob",
-         "classificationprobability", "certainty")
-BOXES = (("bbox1", "bbox2", "bbox3", "bbox4"), ("bboxx", "bboxy", "bboxwidth", "bboxheight"))
+BOXES = (("bbox1", "bbox2", "bbox3", "bbox4"), ("bboxx", "bboxy", "bboxwidth", "bboxheight"),
+         ("x", "y", "w", "h"))
 NO_CLASS = frozenset(
     {*PATH, *MEDIA_ID, *DETECTION_ID, "", "unnamed0", "index", "id", "row", "width", "height",
      "size", "frame", "framenumber", "x1", "y1", "x2", "y2", "x", "y", "w", "h", "latitude",
@@ -39,6 +45,7 @@ NO_CLASS = frozenset(
      *(name for box in BOXES for name in box)}
 )
 SMALL = 1e-5  # probabilities below are not kept
+HIGHEST = 1e6  # above any score that could be meant
 CHUNK = 2048
 Chunk = tuple[list[int], list[list[str]], np.ndarray]  # line numbers, cells of texts, scores
 
@@ -61,8 +68,8 @@ class ScoreTable:
 def read_score_table(path: Path) -> ScoreTable:
     """Scores in a csv or parquet file.
 
-    Raises FormatError when no column names the picture, none holds scores, or a value is no
-    probability; MissingExtraError for parquet without pyarrow.
+    Raises FormatError when the table is of another command, no column names the picture, none holds
+    scores, or a value is no probability; MissingExtraError for parquet without pyarrow.
     """
     problems = Problems(path)
     if path.suffix.casefold() in (".parquet", ".pq"):
@@ -80,17 +87,21 @@ def read_score_table(path: Path) -> ScoreTable:
         block[block < SMALL] = 0
         parts.append(sparse.csr_matrix(block, dtype=np.float32))
     table = Table(path, texts, rows, lines, left_out.problems if left_out else [])
+    dialect = dialect_of(table.header)
     kind, column = _id_column(table)
+    text, boxes, told = table.column(column), _boxes(table), list(table.problems)
+    if dialect is not None and dialect.kind == "mewc csv":
+        text, boxes, more = mewc_crops(table)
+        told += more
     if classes:
         values = sparse.vstack(parts, format="csr") if parts else sparse.csr_matrix(
             (0, len(classes)), dtype=np.float32
         )
         values, complete = _as_probabilities(table, values, problems)
     else:
-        (classes, values), complete = _long(table, problems), False
+        (classes, values), complete = _long(table, dialect, problems), False
     return ScoreTable(
-        path, table.column(column), kind, classes, values, complete, _boxes(table),
-        [*table.problems, *problems.lines()],
+        path, text, kind, classes, values, complete, boxes, [*told, *problems.lines()]
     )
 
 
@@ -111,16 +122,27 @@ def _id_column(table: Table) -> tuple[str, int]:
     )
 
 
-def _is_long(header: Sequence[str]) -> bool:
+def _is_long(path: Path, header: Sequence[str]) -> bool:
+    """Whether classes stand in rows.
+
+    Raises FormatError when a table holds no scores but something that another command takes.
+    """
+    dialect = dialect_of(header)
+    if dialect is not None and dialect.command != SCORES:
+        raise FormatError(f"{path}: is {dialect.says}; {advice(dialect.command)}.")
+    if dialect is not None:
+        return bool(dialect.names)
     names = {key(h) for h in header}
     return bool(names & set(NAME)) and bool(names & set(SCORE))
 
 
 def _need_classes(path: Path, header: Sequence[str], classes: Sequence[str]) -> None:
     if not classes:
+        said = {key(h) for h in header} & set(LABEL)
+        more = "; for labels that people gave use: ecotone add labels" if said else ""
         raise FormatError(
             f"{path}, row 1: no column of scores (found: {some(list(header), 8)}); expected one "
-            "column a class with probabilities."
+            f"column a class with probabilities{more}."
         )
     twice = [name for name, count in Counter(classes).items() if count > 1]
     if twice:
@@ -133,10 +155,11 @@ def _open_csv(stream: RowStream) -> tuple[list[str], tuple[str, ...], Iterator[C
     head = list(islice(rows, 200))
     _id_column(Table(stream.path, stream.header, [row for _, row in head], []))
     columns: list[int] = []
-    if not _is_long(stream.header):
+    if not _is_long(stream.path, stream.header):
         columns = [
             c for c, name in enumerate(stream.header)
-            if key(name) not in NO_CLASS and _is_numeric([row[c] for _, row in head])
+            if key(name) not in NO_CLASS and not RANKED.fullmatch(key(name))
+            and _is_numeric([row[c] for _, row in head])
         ]
         _need_classes(stream.path, stream.header, [stream.header[c] for c in columns])
     others = [c for c in range(len(stream.header)) if c not in set(columns)]
@@ -176,7 +199,7 @@ def open_parquet(path: Path) -> tuple[list[str], tuple[str, ...], Iterator[Chunk
         raise FormatError(f"{path}: not a parquet file that can be read ({first}).") from error
     names = file.schema_arrow.names
     classes: tuple[str, ...] = ()
-    if not _is_long(names):
+    if not _is_long(path, names):
         number_like = {
             f.name for f in file.schema_arrow
             if pyarrow.types.is_floating(f.type) or pyarrow.types.is_integer(f.type)
@@ -222,7 +245,7 @@ def _check(
     path: Path, lines: Sequence[int], names: Sequence[str], block: np.ndarray,
     cell: Callable[[int, int], str],
 ) -> None:
-    wrong = ~np.isfinite(block) | (block < 0)
+    wrong = ~np.isfinite(block) | (block < 0) | (block > HIGHEST)
     if wrong.any():
         row, column = (int(v[0]) for v in np.nonzero(wrong))
         advice = "apply a softmax first" if block[row, column] < 0 else "mend the cell"
@@ -258,23 +281,27 @@ def _as_probabilities(
     return sparse.csr_matrix(scaled, dtype=np.float32), complete
 
 
-def _long(table: Table, problems: Problems) -> tuple[tuple[str, ...], sparse.csr_matrix]:
-    names = table.column(table.find(NAME))
-    scores = [number(v) if v else float("nan") for v in table.column(table.find(SCORE))]
-    top = np.nanmax(scores, initial=0.0) if len(scores) else 0.0
+def _long(
+    table: Table, dialect: Dialect | None, problems: Problems
+) -> tuple[tuple[str, ...], sparse.csr_matrix]:
+    pairs = long_pairs(table, dialect)
+    scores = [[number(v) if v else float("nan") for v in texts] for _, texts in pairs]
+    top = max((v for column in scores for v in column if np.isfinite(v)), default=0.0)
     scale = 100.0 if 1.001 < top <= 100 else 1.0
-    classes = tuple(sorted({n for n in names if n}))
-    column = {n: i for i, n in enumerate(classes)}
+    by = divisors(table, dialect)
+    classes = tuple(sorted({n for names, _ in pairs for n in names if n}))
+    place = {n: i for i, n in enumerate(classes)}
     rows, columns, values = [], [], []
-    for row, (name, score) in enumerate(zip(names, scores, strict=True)):
-        score /= scale
-        if not name or not 0 <= score <= 1.001:
-            problems.add("no class or no score in 0..1, left out", f"row {table.lines[row]}")
-            continue
-        rows.append(row)
-        columns.append(column[name])
-        values.append(min(score, 1.0))
-    shape = (len(names), len(classes))
+    for (names, _), column in zip(pairs, scores, strict=True):
+        for row, (name, score) in enumerate(zip(names, column, strict=True)):
+            score = score / scale / by[row]
+            if not name or not 0 <= score <= 1.001:
+                problems.add("no class or no score in 0..1, left out", f"row {table.lines[row]}")
+                continue
+            rows.append(row)
+            columns.append(place[name])
+            values.append(min(score, 1.0))
+    shape = (len(table.rows), len(classes))
     return classes, sparse.csr_matrix((values, (rows, columns)), shape=shape, dtype=np.float32)
 
 

@@ -7,12 +7,14 @@ import io
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 from ecotone.errors import FormatError
 from ecotone.ingest.text import read_text, some
 
 DELIMITERS = (",", ";", "\t", "|")
+MOST_FILLED = 20_000_000  # cells that short rows may lack in one file
 MISSING = frozenset({"", "na", "n/a", "nan", "null", "#n/a"})
 PICTURE = re.compile(r"\.(jpe?g|jpe|png|tiff?|bmp|webp|gif|heic)$", re.IGNORECASE)
 
@@ -28,13 +30,14 @@ class Table:
     lines: list[int]
     problems: list[str] = field(default_factory=list)
 
+    @cached_property
+    def _places(self) -> dict[str, int]:
+        keys = [key(h) for h in self.header]
+        return {name: place for place, name in reversed(list(enumerate(keys)))}
+
     def find(self, names: Iterable[str]) -> int | None:
         """The column with the first of these names, None when there is none."""
-        keys = [key(h) for h in self.header]
-        for name in names:
-            if name in keys:
-                return keys.index(name)
-        return None
+        return next((self._places[n] for n in names if n in self._places), None)
 
     def find_pictures(self) -> int | None:
         """The first column that holds names of pictures, whatever it is called."""
@@ -68,8 +71,9 @@ class RowStream:
     Rows with more fields than the header are left out; `problems` tells them after the last row.
     """
 
-    def __init__(self, path: Path) -> None:
-        text = read_text(path)
+    def __init__(self, path: Path, text: str | None = None) -> None:
+        """text: of the file, where it has been read (or a part of it)."""
+        text = read_text(path) if text is None else text
         first = text.split("\n", 1)[0].strip(" \r\ufeff")
         given = re.fullmatch(r'"?sep=(.)"?', first, re.IGNORECASE)  # Excel's own hint
         if given:
@@ -79,6 +83,7 @@ class RowStream:
         self.path = path
         self.delimiter = given.group(1) if given else sniff(text)
         self._bad: list[str] = []
+        self._filled = 0
         self._rows = self._read(text, 1 if given else 0)
         self.header = [h.strip().strip("\ufeff") for h in next(self._rows, (0, []))[1]]
         while self.header and not self.header[-1]:  # a delimiter at the end of the line
@@ -104,6 +109,12 @@ class RowStream:
             if len(row) > width and any(cell.strip() for cell in row[width:]):
                 self._bad.append(f"row {line} ({len(row)} fields)")
             elif len(row) < width:
+                self._filled += width - len(row)
+                if self._filled > MOST_FILLED:
+                    raise FormatError(
+                        f"{self.path}, row {line}: {len(row):,} of {width:,} fields, like most "
+                        "rows before it; is the first row the header of this table?"
+                    )
                 yield line, row + [""] * (width - len(row))
             else:
                 yield line, row[:width]

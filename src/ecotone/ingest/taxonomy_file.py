@@ -20,12 +20,13 @@ def read_taxonomy(path: Path) -> list[dict[str, str]]:
     """
     lines = [line.strip() for line in read_text(path).splitlines()]
     filled = [(n, line) for n, line in enumerate(lines, start=1) if line]
-    if filled and filled[0][1].count(";") == 6 and not _is_header(filled[0][1]):
+    if filled and filled[0][1].count(";") == 6 and not is_header(filled[0][1]):
         return _speciesnet(path, filled)
     return _csv(read_table(path))
 
 
-def _is_header(line: str) -> bool:
+def is_header(line: str) -> bool:
+    """Whether a line of seven tokens is the header of a table, not SpeciesNet's line."""
     tokens = {t.strip().casefold() for t in line.split(";")}
     return bool(tokens & {"scientificname", "vernacularname", "class", "genus"})
 

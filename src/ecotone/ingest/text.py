@@ -10,6 +10,7 @@ from typing import Any
 
 from ecotone.errors import FormatError
 
+LONGEST = 200  # characters of a value that a message shows
 _MARKS = (
     (b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"),
 )
@@ -34,13 +35,18 @@ def read_text(path: Path) -> str:
         raise FormatError(f"{path}: cannot be read ({error.strerror}).") from error
     if not data.strip():
         raise FormatError(f"{path}: is empty; copy it again or make it again.")
-    for start, what in _NOT_TEXT:
-        if data.startswith(start):
-            raise FormatError(f"{path}: not a text file but {what}.")
+    what = binary_kind(data)
+    if what:
+        raise FormatError(f"{path}: not a text file but {what}.")
     text = decode(data)
     if "\x00" in text:
         raise FormatError(f"{path}: not a text file (it holds bytes of value 0).")
     return text
+
+
+def binary_kind(data: bytes) -> str:
+    """What a file that begins with these bytes is, and what to do with it; "" for text."""
+    return next((what for start, what in _NOT_TEXT if data.startswith(start)), "")
 
 
 def decode(data: bytes) -> str:
@@ -110,6 +116,12 @@ def looks_like(data: Any) -> str:
 
 
 def some(values: list[str], limit: int = 3) -> str:
-    """The first few of many, and how many more."""
-    shown = ", ".join(values[:limit])
+    """The first few of many, in one line, and how many more."""
+    shown = ", ".join(_one_line(v) for v in values[:limit])
     return shown if len(values) <= limit else f"{shown} and {len(values) - limit:,} more"
+
+
+def _one_line(value: str) -> str:
+    if not value.isprintable():
+        value = "".join(c if c.isprintable() else " " for c in value)
+    return value if len(value) <= LONGEST else value[: LONGEST - 3] + "..."

@@ -66,14 +66,15 @@ _BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, OSError)
 
 
 def names_in(path: Path) -> list[str]:
-    """Names of the files in a folder (and the folders right in it) or in a zip.
+    """Names of the files in a folder (and in the only folder in it) or in a zip.
 
     Names that lead out of it are left out. Raises FormatError when it is no zip that can be read.
     """
-    if path.is_dir():
+    if path.is_dir():  # a picture folder may hold downloads among others
         here = [p for p in islice(path.iterdir(), MOST_NAMES)]
-        below = (q for p in here if p.is_dir() for q in islice(p.glob("*.csv"), MOST_NAMES))
-        files = [p for p in here if p.is_file()] + [q for q in below if q.is_file()]
+        folders = [p for p in here if p.is_dir() and not p.name.startswith(".")]
+        below = islice(folders[0].iterdir(), MOST_NAMES) if len(folders) == 1 else ()
+        files = [p for p in (*here, *below) if p.is_file()]
         return sorted(p.relative_to(path).as_posix() for p in files)
     try:
         with zipfile.ZipFile(path) as archive:

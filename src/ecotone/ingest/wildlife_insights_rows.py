@@ -8,12 +8,12 @@ ConservationInternational's Wildlife-Insights----Data-Migration allows.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 
 from ecotone.ingest.camtrapdp_cells import RULES, mediatype_of
 from ecotone.ingest.coco_cells import inner_path
 from ecotone.ingest.events import iso_time
+from ecotone.ingest.labels import COMPUTER
 from ecotone.ingest.tables import key, number
 from ecotone.ingest.wildlife_insights_files import RANKS
 from ecotone.study import DEPLOYMENT_COLUMNS, MEDIA_COLUMNS, MORE, Row, blank_row
@@ -27,7 +27,6 @@ DEPLOYMENT_TAGS = (
     "plot_treatment_description",
 )
 OBSERVATION_TAGS = ("uncertainty", "age", "sex", "animal_recognizable", "markings")
-COMPUTER = re.compile(r"computer[ _-]?vision.*", re.IGNORECASE)  # what identified_by says of models
 SOMEBODY = "Not recorded"  # identified_by of people's rows whose person is not known
 NOBODY = frozenset({"", "nocvresult", "cvneeded", "cvfailed"})
 TRUE = frozenset({"true", "1", "1.0", "yes", "t"})
