@@ -24,7 +24,7 @@ from ecotone.errors import InputError
 
 MAX_ROUNDS = 100
 TOLERANCE = 1e-6
-BLOCK = 8192  # rows at a time
+BLOCK = 2048  # rows at a time, which fit the cache
 TOGETHER = 50  # replicates at a time
 TINY = 1e-300
 
@@ -115,8 +115,10 @@ def _em(
         weight, found = _ratio(share, source), np.zeros(known.shape)
         for at in range(0, len(proba), BLOCK):
             part = proba[at : at + BLOCK]
-            evidence = np.maximum(part @ weight.T, TINY)
-            found += (times[group_of[at : at + BLOCK]] / evidence).T @ part
+            evidence = part @ weight.T
+            np.maximum(evidence, TINY, out=evidence)
+            np.divide(times[group_of[at : at + BLOCK]], evidence, out=evidence)
+            found += evidence.T @ part
         new = (found * weight + known) / total[:, None]
         new /= new.sum(axis=1, keepdims=True)
         moved, share = float(np.abs(new - share).max()), new
