@@ -79,7 +79,7 @@ def damaged(draw, whole):
         for key in path[:-1]:
             parent = parent[key]
         if draw(st.booleans()) or isinstance(parent, list):
-            parent[path[-1]] = draw(JUNK)
+            parent[path[-1]] = copy.deepcopy(draw(JUNK))
         else:
             del parent[path[-1]]
     return value
