@@ -17,6 +17,7 @@ from ecotone.ingest.camtrapdp_table import MISSING
 from ecotone.ingest.camtrapdp_times import instant
 from ecotone.study import Row
 
+_MARKS = frozenset(MISSING) - {""}
 _PLACES = "give them in a csv with deploymentID, latitude, longitude (ecotone add deployments)"
 ADVICE = {
     "latitude is empty": _PLACES, "longitude is empty": _PLACES,
@@ -101,16 +102,17 @@ class Outgoing:
         late = TIMES[table] if table == "deployments" else ()
         self._required = tuple(c for c in REQUIRED[table] if c not in late)
         self._deployments, self._media = deployments, media
-        self._number = 0
+        self._number, self._columns = 0, frozenset(self._mender.columns)
         self._complete = {"media": self._medium, "observations": self._observation}.get(table)
 
     def take(self, given: Row) -> Row | None:
         """The row as it is to be written, None when it is at fault; `given` is left as it is."""
         self._number += 1
         row = given.copy()
-        for column in self._mender.columns:
-            if row.get(column, "NA") in MISSING:  # what readers would take for nothing
-                row[column] = ""
+        if not (self._columns <= row.keys() and _MARKS.isdisjoint(row.values())):
+            for column in self._mender.columns:
+                if row.get(column, "NA") in MISSING:  # what readers would take for nothing
+                    row[column] = ""
         self.log.fault = self.log.cell = ""
         if self._complete is not None:
             self._complete(row)

@@ -37,6 +37,7 @@ BOX = ("bboxX", "bboxY", "bboxWidth", "bboxHeight")
 BLANK_WORDS = frozenset(("blank", "empty", "none", "nothing", "noanimal", "na"))
 
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+_NUMBERS = re.compile(" ".join([_NUMBER.pattern] * 4))
 _WHOLE = re.compile(r"[+-]?[0-9]{1,18}")
 
 Mended = tuple[str, str] | None
@@ -177,8 +178,10 @@ def mend_box(cells: tuple[str, str, str, str]) -> tuple[tuple[str, str, str, str
     >>> mend_box(("0.9", "-0.1", "0.2", "0.5"))
     (('0.9', '0', '0.1', '0.4'), 'box beyond the picture, cut at its edge')
     """
-    if all(_side(c) for c in cells[:2]) and all(_side(c, 1e-15) for c in cells[2:]):
-        return cells, ""
+    if _NUMBERS.fullmatch(" ".join(cells)):
+        x, y, width, height = map(float, cells)
+        if 0 <= x <= 1 and 0 <= y <= 1 and 1e-15 <= width <= 1 and 1e-15 <= height <= 1:
+            return cells, ""
     texts = [c.strip().replace(",", ".") for c in cells]
     if not all(_NUMBER.fullmatch(t) for t in texts):
         return None, "box that is not four numbers"
@@ -200,10 +203,6 @@ def mend_box(cells: tuple[str, str, str, str]) -> tuple[tuple[str, str, str, str
         if SMALLEST_SIDE in sides and min(width, height) < 1e-15 else "box written otherwise"
     )
     return (out[0], out[1], sides[0], sides[1]), done
-
-
-def _side(cell: str, least: float = 0.0) -> bool:
-    return bool(_NUMBER.fullmatch(cell)) and least <= float(cell) <= 1
 
 
 MEDIATYPE = re.compile(r"(image|video|audio)/.*")

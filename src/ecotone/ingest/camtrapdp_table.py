@@ -77,7 +77,7 @@ class PackageTable:
     def rows(self, log: Log) -> Iterator[Placed]:
         """All rows, from the first file to the last."""
         empty = dict.fromkeys((*self.columns, *self.unknown), "")
-        missing = self._missing
+        missing = self._missing - {""}
         for file, line, names, cells in self._cells():
             if len(cells) != len(names):
                 if len(cells) > len(names) and any(cells[len(names) :]):
@@ -90,10 +90,12 @@ class PackageTable:
                     log.repair(self.name, "fewer cells than the header, filled with empty ones",
                                file, line, str(len(cells)), str(len(names)))
                     cells = [*cells, *[""] * (len(names) - len(cells))]
-            cells = ["" if c in missing else c for c in cells]
+            if not missing.isdisjoint(cells):
+                cells = ["" if c in missing else c for c in cells]
             row = empty.copy()
             row.update(zip(names, cells, strict=False))
-            row.pop(None, None)
+            if None in row:
+                del row[None]
             yield file, line, row
 
     def _cells(self) -> Iterator[tuple[str, int, tuple[str | None, ...], list[str]]]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from datetime import datetime, timedelta, timezone, tzinfo
+from functools import lru_cache
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from ecotone.errors import InputError
@@ -26,6 +27,7 @@ _OFFSET = re.compile(r"([+-])([0-9]{1,2})(?::?([0-9]{2}))?")
 _SHORT_MONTHS = 28
 
 
+@lru_cache(maxsize=1024)  # starts and ends of events are often the same
 def fits_time(cell: str) -> bool:
     """Whether a cell is a time as the standard writes it, and one that exists.
 
