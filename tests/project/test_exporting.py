@@ -58,3 +58,26 @@ def test_times_are_corrected_and_carry_their_zone(small_project, tmp_path):
     rows = {r["filePath"]: r["timestamp"] for r in rows_of(tmp_path / "out.csv")}
     assert rows["cam0/00.jpg"] == "2024-05-01T07:00:00+02:00"
     assert rows["cam1/01.jpg"] == "2024-05-01T06:01:00"
+
+
+def test_what_a_format_cannot_have_is_said(small_project, tmp_path):
+    with pytest.raises(ProjectError, match="ecotone fuse"):
+        small_project.export(tmp_path / "MODEL-v1", format="addaxai")
+    with pytest.raises(InputError, match="csv: people's and machine rows"):
+        small_project.export(tmp_path / "a.csv", format="csv", people=False)
+    with pytest.raises(InputError, match="--incomplete and --time-zone are for camtrapdp"):
+        small_project.export(tmp_path / "a.json", format="coco", time_zone="UTC")
+    small_project.fuse()
+    with pytest.raises(InputError, match="MODEL-v1|ONNX|encoder"):
+        small_project.export(tmp_path / "MODEL-v1", format="addaxai")
+    assert not (tmp_path / "MODEL-v1").exists()
+
+
+def test_progress_is_told(small_project, tmp_path):
+    small_project.fuse()
+    told = []
+    for form in ("coco", "megadetector", "csv"):
+        small_project.export(tmp_path / f"{form}.csv", format=form,
+                             progress=lambda *a: told.append(a))
+    texts = {text for _, _, text in told}
+    assert {"media", "observations", "writing"} <= texts

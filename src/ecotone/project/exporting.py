@@ -20,6 +20,7 @@ from ecotone.export.written import Written
 from ecotone.project.answers import SOURCES, answers_of
 from ecotone.project.gathering import score_names
 from ecotone.project.modelling import class_rows
+from ecotone.project.people_first import people_first
 from ecotone.project.records import LATEST, read_record
 from ecotone.project.refined import refined_of
 from ecotone.project.times import zoned_times
@@ -28,6 +29,7 @@ from ecotone.study import Row, Study
 Progress = Callable[[int, int | None, str], None]
 STEP = 5000  # rows between two words about progress
 TABLES = ("csv", "parquet")
+ONE_VOICE = ("camtrapr", "geojson")  # they do not say who named an animal
 @dataclass(frozen=True)
 class ExportResult:
     """What was written: the file or folder, its rows, the run whose probabilities they are ("" for
@@ -104,6 +106,8 @@ def _study(
     )
     study = study_of(project, source, machine=bool(asked.machine), people=bool(asked.people),
                      events=asked.events)
+    if format in ONE_VOICE:
+        study = people_first(study)
     written = STUDIES[format](_watched(study, progress), path, asked)
     run = (project.catalog.note(LATEST) or {}).get("run", "") if asked.machine else ""
     return ExportResult(
@@ -130,16 +134,16 @@ def _wildlife_insights(study: Study, path: Path, asked: Asked) -> Written:
     return write_wildlife_insights(study, path, machine=bool(asked.machine))
 
 
-def _camtrapr(study: Study, path: Path, _: Asked) -> Written:
+def _camtrapr(study: Study, path: Path, asked: Asked) -> Written:
     from ecotone.export.camtrapr import write_record_table
 
-    return write_record_table(study, path)
+    return write_record_table(study, path, machine=bool(asked.machine))
 
 
-def _geojson(study: Study, path: Path, _: Asked) -> Written:
+def _geojson(study: Study, path: Path, asked: Asked) -> Written:
     from ecotone.export.geojson import write_geojson
 
-    return write_geojson(study, path)
+    return write_geojson(study, path, machine=bool(asked.machine))
 
 
 STUDIES: dict[str, Callable[[Study, Path, Asked], Written]] = {
