@@ -10,6 +10,7 @@ from hypothesis import given, settings
 
 from ecotone.errors import InputError
 from ecotone.export.coco import write_coco
+from ecotone.ingest.camtrapdp import read_camtrapdp
 from ecotone.ingest.coco import read_coco
 from ecotone.study import Study
 from tests.export.studies import medium, observation, small_study, studies
@@ -120,6 +121,18 @@ def test_the_real_examples_pass_the_check_of_others(tmp_path, shared_data):
     given = load(shared_data / "formats/zamba_ena24/coco_annotations.json")
     assert [a["bbox"] for a in data["annotations"]] == [a["bbox"] for a in given["annotations"]]
     assert list(read_coco(tmp_path / "c.json").observations) == list(real.observations)
+
+
+def test_a_real_camtrap_dp_comes_back_whole(tmp_path, shared_data):
+    study = read_camtrapdp(shared_data / "formats/camtrapdp_example")
+    written = write_coco(study, tmp_path / "c.json", machine=True)
+    sound(tmp_path / "c.json")
+    again = read_coco(tmp_path / "c.json")
+    assert written.counts["media"] == 423 and not again.problems
+    assert list(again.deployments) == list(study.deployments)
+    for one, two in ((study.media, again.media), (study.observations, again.observations)):
+        for row, other in zip(one, two, strict=True):
+            assert {c: other[c] for c in row} == row
 
 
 def test_an_error_leaves_the_old_file(tmp_path):

@@ -12,6 +12,8 @@ from ecotone.ingest.wildlife_insights import read_wildlife_insights
 from ecotone.study import Study
 from tests.export.studies import deployment, medium, observation, small_study, studies
 
+FOX = "ac0e8ba7-7261-4d17-8645-11ed3d02165a"
+
 
 def table(folder, name):
     with (folder / f"{name}.csv").open(encoding="utf-8", newline="") as handle:
@@ -41,7 +43,7 @@ def test_the_four_tables(tmp_path):
         "title": "Foxes", "project": {"id": "p1", "samplingDesign": "targeted"},
         "contributors": [{"title": "Kim", "email": "kim@x.org", "role": "contact"}],
         "licenses": [{"name": "CC-BY-4.0", "scope": "data"}],
-        "taxonomic": [{"scientificName": "Vulpes vulpes", "taxonID": "t1", "class": "Mammalia",
+        "taxonomic": [{"scientificName": "Vulpes vulpes", "taxonID": FOX, "class": "Mammalia",
                        "family": "Canidae"}]})
     written = write_wildlife_insights(study, tmp_path, project={"country_code": "BEL"},
                                       url="gs://bucket/foxes/")
@@ -53,7 +55,7 @@ def test_the_four_tables(tmp_path):
     first = tables["images"][0]
     assert first["location"] == "gs://bucket/foxes/d1/m1.jpg" and first["image_id"] == "m1"
     assert (first["class"], first["genus"], first["species"], first["wi_taxon_id"]) == (
-        "Mammalia", "Vulpes", "vulpes", "t1")
+        "Mammalia", "Vulpes", "vulpes", FOX)
     assert (first["common_name"], first["number_of_objects"], first["sex"], first["age"]) == (
         "red fox", "2", "Female", "Adult")
     assert first["timestamp"] == "2024-05-01 06:30:00" and first["identified_by"] == "Kim"
@@ -123,6 +125,11 @@ def test_names_of_columns_are_checked(tmp_path):
 ])
 def test_a_single_name_goes_to_its_rank(kind, name, rank):
     assert Taxa({}).cells(kind, name, "")[rank] == name
+
+
+def test_ids_of_other_checklists_are_no_ids():
+    taxa = Taxa({"taxonomic": [{"scientificName": "Vulpes vulpes", "taxonID": "https://x.org/7"}]})
+    assert taxa.cells("animal", "Vulpes vulpes", "")["wi_taxon_id"] == ""
 
 
 def test_things_that_are_no_taxon_have_an_id():

@@ -35,6 +35,7 @@ UPLOAD = {  # file -> its columns, all of which must be there
     ),
 }
 Cells = dict[str, str]
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _KINDS = {"blank": BLANK, "human": HUMAN, "vehicle": VEHICLE, "": UNKNOWN}
 _NAMES = {"blank": "Blank", "human": "Human", "vehicle": "Vehicle", "animal": "Animal",
           "": "No CV Result"}
@@ -69,7 +70,8 @@ class Taxa:
             name, common = _text(entry.get("scientificName")), entry.get("vernacularNames")
             cells = {**_from_name(name), **{r: _text(entry.get(r)) for r in RANKS[:4]
                                             if entry.get(r)}}
-            cells["wi_taxon_id"] = _text(entry.get("taxonID"))
+            identity = _text(entry.get("taxonID"))  # of any checklist; only its own are of use
+            cells["wi_taxon_id"] = identity if _UUID.fullmatch(identity) else ""
             cells["common_name"] = _text(common.get("eng")) if isinstance(common, dict) else ""
             self._keep(name, cells)
 
