@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 import ecotone
-from ecotone.errors import InputError, ProjectError
+from ecotone.errors import InputError
 from ecotone.export.detections import class_columns
 from ecotone.ingest.results import Scores
 from ecotone.project.modelling import class_rows
@@ -121,14 +121,6 @@ def answers_of(project: Any, run: str | None = None, source: str = "best") -> An
     if run is None and not project.catalog.note(LATEST):
         return None
     return Answerer(project, read_record(project, run or "latest"), source)
-
-
-def need_answers(project: Any, run: str | None = None, source: str = "best") -> Answerer:
-    """As `answers_of`, and ProjectError when nothing was fused."""
-    found = answers_of(project, run, source)
-    if found is None:
-        raise ProjectError("nothing fused yet; run: ecotone fuse")
-    return found
 
 
 def classified_by(record: dict[str, Any], source: str) -> str:

@@ -50,11 +50,7 @@ def study_of(
                             "run: ecotone fuse")
     elif machine and len(own.media):
         problems.append("nothing fused yet: no rows of ecotone's own (run: ecotone fuse)")
-    for table in TABLES:
-        twice = Chained(studies, table).twice()
-        if twice:
-            problems.append(f"{len(twice):,} {table} have an id that several studies use for "
-                            f"different rows, the first is written: {some(twice)}")
+    problems += _twice(studies)
     added = list(own.deployments())
     return Study(
         [*Chained(studies, "deployments"), *added],
@@ -62,6 +58,15 @@ def study_of(
         metadata_of(project, studies, bool(added)), _source(project, studies),
         tuple(dict.fromkeys(r for s in studies for r in s.study.repairs)), tuple(problems),
     )
+
+
+def _twice(studies: list[KeptRows]) -> list[str]:
+    """What to tell of ids that several studies use, one line a table."""
+    found = ((table, Chained(studies, table).twice()) for table in TABLES)
+    return [
+        f"{len(twice):,} {table} have an id that several studies use for different rows, the first "
+        f"is written: {some(twice)}" for table, twice in found if twice
+    ]
 
 
 class _Filtered:
