@@ -157,6 +157,7 @@ def test_a_wrong_file_changes_nothing_and_says_where(project, tmp_path, text, me
     ({"deployments": ["cam1"], "said": "9000-01-01 00:00:00", "true": "0001-01-01 00:00:00"},
      "beyond the years"),
     ({"shift": "+1h"}, "--deployment NAME"),
+    ({"deployments": ["cam1"], "undo": True, "time_zone": "UTC"}, "--undo takes neither"),
     ({"deployments": ["cam1"], "time_zone": "Europe/Nowhere"}, "is not known"),
     ({"deployments": ["cam1"], "time_zone": "../../etc/passwd"}, "is not known"),
 ])

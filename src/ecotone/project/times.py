@@ -136,6 +136,8 @@ def _wanted(
         raise InputError("give one of --shift, --from with --to, --from-file, --undo, --time-zone.")
     if pair and (said is None or true is None):
         raise InputError("--from and --to belong together: what the camera said, what was true.")
+    if undo and (time_zone or reason):
+        raise InputError("--undo takes neither --time-zone nor --reason; leave them out.")
     zone = time_zone or ""
     find_zone(zone)
     if file is not None:
