@@ -116,3 +116,63 @@ def test_the_real_files(shared_data):
     names = {n for i in converted.images for b in i.boxes or () for n, _ in b.scores}
     assert names and all(n.count(";") == 6 for n in names)
     assert not ena.problems and not zamba.problems and not converted.problems
+
+
+def test_facts_of_pictures_and_videos_are_kept(tmp_path):
+    results = parse(tmp_path, images=[
+        {"file": "a.mp4", "frame_rate": 20, "frames_processed": [0, 20], "detections": [
+            {**BOX, "frame_number": 20}]},
+        {"file": "b.jpg", "width": 800, "height": 600, "datetime": "2024-05-01 06:30:00",
+         "exif_metadata": {"Make": "X"}, "detections": []},
+        {"file": "c.jpg", "frames_processed": ["x"], "width": -3, "detections": []}])
+    video, picture, odd = results.images
+    assert (video.frame_rate, video.frames_processed, video.boxes[0].frame_number) == (
+        20.0, (0, 20), 20)
+    assert (picture.width, picture.height, picture.datetime) == (800, 600, "2024-05-01 06:30:00")
+    assert picture.exif == {"Make": "X"} and picture.frame_rate is None
+    assert odd.frames_processed is None and odd.width is None
+    assert "frames_processed" in results.problems[0]
+
+
+def test_a_processed_class_beside_raw_ones_is_a_decision(tmp_path):
+    box = {**BOX, "classifications": [["1", 0.9]], "raw_classifications": [["0", 0.6], ["1", 0.3]]}
+    (found,) = parse(tmp_path, images=[{"file": "1.jpg", "detections": [box]}]).images[0].boxes
+    assert found.decision == ("fox", 0.9, "classifier")
+    assert found.scores == (("red deer", 0.6), ("fox", 0.3))
+
+
+@pytest.mark.parametrize("order", [
+    ("images", "info", "detection_categories", "classification_categories"),
+    ("classification_categories", "detection_categories", "images", "info"),
+])
+def test_keys_may_stand_in_any_order(tmp_path, order):
+    expected = parse(tmp_path).images
+    data = {key: copy.deepcopy(DATA)[key] for key in order}
+    results = read_results(write_json(tmp_path, data))
+    assert results.images == expected and results.threshold == 0.15
+    assert results.info["detector"] == "md_v5a"
+
+
+def test_a_picture_may_stand_there_twice(tmp_path):
+    images = [{"file": "1.jpg", "detections": [BOX]}, {"file": "1.jpg", "detections": []}]
+    assert [len(i.boxes) for i in parse(tmp_path, images=images).images] == [1, 0]
+
+
+def test_maps_that_are_none_are_told(tmp_path):
+    results = parse(tmp_path, classification_categories=["deer"], detection_categories=3)
+    assert [b.category for b in results.images[0].boxes] == ["animal", "human"]
+    assert "'detection_categories' is no object" in results.problems[0]
+    assert "'classification_categories' is no object" in results.problems[1]
+
+
+def test_a_name_without_a_taxon_comes_back_plain(tmp_path):
+    results = parse(tmp_path, classification_category_descriptions={"0": ";;;;;;Red Deer"})
+    assert results.images[0].boxes[0].scores[0] == ("Red Deer", 0.6)
+
+
+@pytest.mark.parametrize("value", ["\ud800", "x\udfff.jpg"])
+def test_half_characters_are_replaced(tmp_path, value):
+    images = [{"file": value, "detections": [{**BOX, "category": value}]}]
+    results = parse(tmp_path, images=images, info={"detector": value})
+    for text in (results.images[0].file, results.detector, *results.problems):
+        text.encode()

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from ecotone.errors import FormatError
+from ecotone.hierarchy.ensemble_rows import Decision
 from ecotone.ingest.results_file import read_results
 from ecotone.ingest.speciesnet import generation
 from tests.ingest import write_json
@@ -70,6 +71,46 @@ def test_failures_are_kept(tmp_path):
     assert results.images[1].failure == "" and results.images[1].boxes
 
 
+def test_a_picture_whose_detector_failed_keeps_its_whole_classes(tmp_path):
+    results = parse(
+        tmp_path, {"filepath": "a.jpg", "failures": ["DETECTOR"], "detections": [WHOLE]},
+        {"filepath": "b.jpg", "detections": [BOX]}, **NEW)
+    one, two = results.images
+    assert one.boxes is None and one.scores and one.failures == ("DETECTOR",)
+    assert two.boxes and not two.failures
+
+
+def test_decisions_and_places_are_kept(tmp_path):
+    processed = {"class": DEER, "score": 0.9, "source": "classifier+geofence+rollup_to_genus"}
+    legacy = parse(
+        tmp_path, {"filepath": "a.jpg", "classifications": TOP, "detections": [BOX],
+                   "prediction": FOX, "prediction_score": 0.61, "prediction_source": "classifier",
+                   "country": "ken", "admin1_region": "NY", "latitude": -1.5, "longitude": 36.8,
+                   "model_version": "4.0.1a"}).images[0]
+    assert legacy.decision == Decision(FOX, 0.61, "classifier")
+    assert (legacy.country, legacy.admin1_region) == ("KEN", "NY")
+    assert (legacy.latitude, legacy.longitude, legacy.model_version) == (-1.5, 36.8, "4.0.1a")
+    dev = parse(tmp_path, {"filepath": "a.jpg", "detections": [
+        {**BOX, "classifications": TOP, "prediction": FOX, "prediction_score": 0.6,
+         "prediction_source": "classifier"}]}).images[0]
+    assert dev.boxes[0].decision == Decision(FOX, 0.6, "classifier") and dev.decision is None
+    new = parse(tmp_path, {"filepath": "a.jpg", "latitude": 100, "detections": [
+        {**BOX, "raw_classifications": TOP, "processed_classification": processed},
+        {**WHOLE, "processed_classification": processed}]}, **NEW).images[0]
+    assert new.boxes[0].decision == new.decision == Decision(*processed.values())
+    assert new.boxes[0].scores == ((DEER, 0.7), (FOX, 0.2)) and new.latitude is None
+
+
+def test_classes_without_scores_are_told(tmp_path):
+    results = parse(
+        tmp_path, {"filepath": "a.jpg", "classifications": {"classes": [DEER, FOX],
+                                                            "scores": [0.5]}},
+        {"filepath": "b.jpg", "classifications": {"classes": [DEER], "scores": 0.5}})
+    assert results.images[0].scores == ((DEER, 0.5),) and results.images[1].scores == ()
+    assert "as many scores as classes" in results.problems[0]
+    assert "are no lists" in results.problems[1]
+
+
 def test_wrong_entries_are_told(tmp_path):
     results = parse(tmp_path, 7, {"prediction": DEER},
                     {"filepath": "a.jpg", "detections": [{**BOX, "conf": "high"}, 3]})
@@ -89,6 +130,9 @@ def test_the_real_files(shared_data):
     ensemble = read_results(folder / "output_ensemble.json")
     assert ensemble.kind == "SpeciesNet legacy" and ensemble.classifier == "speciesnet 4.0.0a"
     assert len(ensemble.images[0].boxes) == 15 and len(ensemble.images[0].scores) == 5
+    decision = ensemble.images[0].decision
+    assert decision.source == "classifier" and decision.label.endswith("african elephant")
+    assert ensemble.images[0].country == "KEN"
     detector = read_results(folder / "output_detector.json")
     assert detector.has_boxes and not detector.has_scores
     classifier = read_results(folder / "output_classifier.json")
