@@ -4,11 +4,11 @@
     python benchmarks/formats.py --images 30000 --detections 100000 --repeats 1
 
 A MegaDetector 1.6 file, ordered and indented as MegaDetector's own, is made with a fixed seed: a
-quarter of the pictures is empty, four tenths of the boxes have two classifications. Ecotone adds it to a
-project that has the pictures, as the command does. The peer reads it with json.loads and inserts
-the same rows with one executemany into an equal table of an equally safe SQLite file; it checks
-nothing and looks no picture up. Each runs in a process of its own, so that its peak memory is its
-own, in turn with the other; the fastest of the repeats counts.
+quarter of the pictures is empty, four tenths of the boxes have two classifications. Ecotone adds it
+to a project that has the pictures, as the command does. The peer reads it with json.loads and
+inserts the same rows with one executemany into an equal table of an equally safe SQLite file; it
+checks nothing and looks no picture up. Each runs in a process of its own, so that its peak memory
+is its own, in turn with the other; the fastest of the repeats counts.
 """
 
 from __future__ import annotations
