@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from ecotone.errors import ProjectError
-from ecotone.hierarchy.before import taxon_of
+from ecotone.hierarchy.before import Before, taxon_of
 from ecotone.hierarchy.tree import ANIMAL, BESIDE
+from ecotone.project.trusting import class_of
 from ecotone.report.names import short_name
 from ecotone.store.refinements import RefinementRun, RefinementTable
 from ecotone.taxonomy.names import parse_label
 from ecotone.taxonomy.tree import Taxonomy
+
+PEOPLE = "people"  # the stage of detections that people labelled
 
 
 class RefinedLabel(NamedTuple):
@@ -64,14 +67,13 @@ class Names:
     def __init__(
         self, taxonomy: Taxonomy | None, names: Mapping[str, tuple[str, str]], own: set[str]
     ) -> None:
-        self.taxonomy, self.names, self.own = taxonomy or Taxonomy({}), names, own
+        self.taxonomy, self.names = taxonomy or Taxonomy({}), names
         self._known: dict[str, tuple[str, str]] = {}
-        self._by_taxon: dict[str, list[str]] = {}
+        self._taxon: dict[str, str] = {}
         for label in sorted(own):
             latin, common = names.get(label, ("", ""))
             fuller = f"{latin} ({common or label})" if latin else label
-            taxon = taxon_of(parse_label(fuller), self.taxonomy)
-            self._by_taxon.setdefault(taxon, []).append(label)
+            self._taxon[label] = taxon_of(parse_label(fuller), self.taxonomy)
 
     def of(self, label: str) -> tuple[str, str]:
         """(label, scientific name) as shown."""
@@ -82,15 +84,17 @@ class Names:
 
     def _find(self, label: str) -> tuple[str, str]:
         parsed = parse_label(label)
-        if label in self.own:
-            return label, self.names.get(label, ("", ""))[0] or parsed.scientific
-        taxon = taxon_of(parsed, self.taxonomy)
-        same = self._by_taxon.get(taxon, ()) if taxon else ()
-        if len(same) == 1:
-            return self.of(same[0])
+        if label in self._taxon:
+            latin = self.names.get(label, ("", ""))[0] or parsed.scientific
+            return label, latin or ("" if parsed.special else _capital(self._taxon[label]))
         if parsed.special in (ANIMAL, *BESIDE):
             return parsed.special, parsed.scientific
-        latin = parsed.scientific or (taxon[:1].upper() + taxon[1:] if taxon else "")
+        taxon = taxon_of(parsed, self.taxonomy)
+        latin = parsed.scientific or _capital(taxon)
+        theirs = class_of(taxon, self._taxon, self.taxonomy) if taxon else None
+        if theirs in self._taxon:
+            same = self._taxon[theirs] == taxon
+            return theirs, self.of(theirs)[1] if same else latin
         return short_name(label), latin
 
 
@@ -115,7 +119,24 @@ def refined_of(project: Any, run: str | None = None) -> Refined | None:
     found = refinement_of(project, run)
     if found is None:
         return None
-    return Refined(found.run, project.catalog.refinement(found.run), names_of(project))
+    names = names_of(project)
+    return Refined(found.run, read_audit(project, found.run, names), names)
+
+
+def read_audit(project: Any, run: str, names: Names) -> RefinementTable:
+    """The audit rows of a run, over them what people have said since: their labels always win."""
+    table = project.catalog.refinement(run)
+    known = project.catalog.current_labels()
+    labels = [known.get(i) for i in table.detection_id.tolist()]
+    rows = np.flatnonzero([label is not None for label in labels])
+    said = [labels[row] for row in rows]
+    read = Before.read(said, names.taxonomy, len(said))
+    changed = {name: getattr(table, name).copy() for name in (
+        "stage", "became", "rank", "probability")}
+    changed["stage"][rows], changed["probability"][rows] = PEOPLE, np.nan
+    changed["became"][rows] = read.label
+    changed["rank"][rows] = np.array([*read.rank, ""], dtype=object)[read.code]
+    return replace(table, **changed)
 
 
 def names_of(project: Any) -> Names:
@@ -175,3 +196,7 @@ def undo(project: Any, run: str | None = None) -> Undone:
     project.catalog.undo_refinement(found.run)
     now = refinement_of(project)
     return Undone(found.run, now.run if now else "")
+
+
+def _capital(name: str) -> str:
+    return name[:1].upper() + name[1:]

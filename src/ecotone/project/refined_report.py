@@ -18,8 +18,14 @@ from ecotone.hierarchy.before import Before
 from ecotone.hierarchy.results import SPECIES_RANKS, UNCHANGED
 from ecotone.project.galleries import Shown, cut_out
 from ecotone.project.gathering import take
-from ecotone.project.refined import Names, names_of, read_refine_record, refinement_of
-from ecotone.project.refining import PEOPLE
+from ecotone.project.refined import (
+    PEOPLE,
+    Names,
+    names_of,
+    read_audit,
+    read_refine_record,
+    refinement_of,
+)
 from ecotone.project.refining_figures import settled
 from ecotone.report.refinement import (
     RefinedGallery,
@@ -59,7 +65,8 @@ class Audit:
     @classmethod
     def read(cls, project: Any, run: str, detections: Detections, climbs: bool) -> Audit:
         """The audit of a run, in the order of the catalogue. climbs: its method."""
-        table, names = project.catalog.refinement(run), names_of(project)
+        names = names_of(project)
+        table = read_audit(project, run, names)
         before = Before.read(table.was, names.taxonomy, len(table))
         people = table.stage == PEOPLE
         number = {name: row for row, name in enumerate(detections.id.tolist())}

@@ -19,14 +19,14 @@ from ecotone.hierarchy.before import Before
 from ecotone.hierarchy.results import SPECIES_RANKS, UNCHANGED, Refinement
 from ecotone.project.fusing import ensure_embeddings
 from ecotone.project.records import recorded_run, versions, write_json
+from ecotone.project.refined import PEOPLE
 from ecotone.project.refining_figures import measure
 from ecotone.project.refining_input import RefineInput, gather_refinement
 from ecotone.project.refining_methods import Method, blocks, learn
-from ecotone.project.refining_settings import settings_of
+from ecotone.project.refining_settings import RefineSettings, settings_of
 from ecotone.store.refinements import RefinementTable
 
 Progress = Callable[[int, "int | None", str], None]
-PEOPLE = "people"  # the stage of detections that people labelled
 CHUNK = 65536
 
 
@@ -76,7 +76,8 @@ def refine(
             "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
             "counts": counts.as_dict(), "stages": dict(counts.stages), "learned": method.figures,
             "present": _present(data), "figures": figures,
-            "notes": list(dict.fromkeys([*notes, *data.notes, *method.notes, *more])),
+            "notes": list(dict.fromkeys(
+                [*notes, *data.notes, *method.notes, *_nothing(counts, settings), *more])),
             "seconds": round(time.perf_counter() - started, 2),
         }
         write_json(project.path / "runs" / f"{run}.json", record)
@@ -111,6 +112,15 @@ class _Counts:
         self.species_before += int(species_before.sum())
         self.species_after += int(np.isin(table.rank.astype(str), SPECIES_RANKS).sum())
         self.stages.update(table.stage[changed].tolist())
+
+
+def _nothing(counts: _Counts, settings: RefineSettings) -> list[str]:
+    """What to say where not one detection got another label."""
+    free = counts.detections - counts.labelled - counts.species_before
+    if counts.changed or free <= 0:
+        return []
+    more = "more labels" + (", or a larger --alpha, do" if settings.method == "climb" else " do")
+    return [f"what was learned from is too little to name any detection: {more}"]
 
 
 def _learned(data: RefineInput) -> int:

@@ -41,7 +41,7 @@ SCALES = (0.5, 0.7, 0.85, 1.0, 1.2, 1.5, 2.0)  # of the five stages' largest dis
 @dataclass(frozen=True, eq=False)
 class HeldOut:
     """Hidden detections. rows: (m,) numbers of usable detections; truth: (m,) what people said;
-    fold: (m,). units: (n,) what must stay together. tree: of everything people said."""
+    fold: (m,). units: (n,) what must stay together. tree: of all trusted classes."""
 
     rows: np.ndarray
     truth: np.ndarray
@@ -125,7 +125,8 @@ def hold_out(data: RefineInput, seed: int, folds: int) -> tuple[HeldOut | None, 
         return None, "all labels are of one burst"
     folds = folds if len(rows) < MANY else max(folds // 2, 3)
     fold = stratified_folds(labels[rows], units[rows], folds, seed)
-    tree = ClassTree.build(kinds, data.taxonomy, aliases=data.aliases)
+    others = sorted({name for name in data.trusted.names if name is not None} - {*kinds})
+    tree = ClassTree.build([*kinds, *others], data.taxonomy, aliases=data.aliases)
     return HeldOut(rows, labels[rows], fold, units, tree), ""
 
 
@@ -202,10 +203,19 @@ def join(parts: list[Refinement]) -> Refinement:
 
 def scores_of(answer: Refinement, truth: np.ndarray, tree: ClassTree) -> dict[str, Any]:
     """`HierarchicalScores` as plain values (None where there is nothing to count), with the 95 %
-    interval of the hierarchical accuracy and the number of changed detections."""
+    interval of the hierarchical accuracy and the number of changed detections.
+
+    An answer below what people said ("red deer" where they said "deer") is neither right nor wrong:
+    such rows are counted as "finer" and nowhere else.
+    """
+    true = np.array([tree.node_of(str(t)) for t in truth])
+    node = np.array([tree.node_of(str(n)) for n in answer.node])
+    finer = answer.changed & tree.holds(true, node) & (true != node)
+    answer, truth = part(answer, ~finer), truth[~finer]
     found = asdict(hierarchical_scores(answer, truth, tree))
     changed = int(answer.changed.sum())
     right = 0 if not changed else round(found["hierarchical_accuracy"] * changed)
     low, high = wilson(right, changed)
     values = {k: None if v != v else v for k, v in found.items()}
-    return {**values, "changed": changed, "right": right, "low": low, "high": high}
+    return {**values, "changed": changed, "right": right, "low": low, "high": high,
+            "finer": int(finer.sum())}

@@ -182,8 +182,7 @@ def part_of(before: Before, rows: np.ndarray) -> Before:
 def _notes(
     said: tuple[str, ...], taxonomy: Taxonomy, present: Occurring | None, usable: np.ndarray
 ) -> list[str]:
-    # The last note of the tree is about labels; those before, about rows of the taxonomy.
-    notes = [*said, *taxonomy.notes[:-4:-1], *(present.notes() if present else ())]
+    notes = [*said, *taxonomy.notes, *(present.notes() if present else ())]
     missing = int((~usable).sum())
     if missing:
         notes.append(f"{missing:,} detections have no embedding and keep their label "

@@ -50,7 +50,9 @@ def tree_of(
     for label in lost:
         growing.nodes.setdefault(plain(label), Taxon(plain(label), "species", ""))
     growing.fill()
-    notes = [*growing.notes]
+    notes = [*growing.notes[:1]]
+    if len(growing.notes) > 1:
+        notes = [f"{growing.notes[0]}; and {len(growing.notes) - 1:,} more such rows"]
     if lost:
         notes.append(
             f"no taxonomy knows where these labels stand, so they are put directly below animal: "

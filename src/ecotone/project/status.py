@@ -83,8 +83,8 @@ def status(project: Any) -> Status:
     return Status(
         project.path, counts, len(set(catalog.current_labels().values())), scores, embeddings,
         len(catalog.note("taxonomy") or ()), failures_of(catalog), unfinished_of(catalog),
-        latest.get("run", ""), refined_by(catalog), report if report.is_file() else None, command, why,
-        studies_of(catalog), shifts_of(catalog),
+        latest.get("run", ""), refined_by(catalog), report if report.is_file() else None, command,
+        why, studies_of(catalog), shifts_of(catalog),
     )
 
 

@@ -69,14 +69,32 @@ def trust(
             "lower --trusted-score"
         ) from None
     # "lion male" and "lion female": a lion of the global model is an example of neither.
-    several = {t for t, n in Counter(taxon.values()).items() if t and n > 1}
+    known_as = np.array(
+        [name if name in taxon else class_of(name, taxon, taxonomy) for name in found.classes],
+        dtype=object)
     names = np.full(len(labels), None, dtype=object)
     by_people = np.zeros(len(labels), dtype=bool)
     by_people[found.rows] = found.by_people
-    for row, number in zip(found.rows.tolist(), found.target.tolist(), strict=True):
-        if by_people[row] or found.classes[number] not in several:
-            names[row] = found.classes[number]
+    own = np.asarray(found.classes, dtype=object)[found.target]
+    names[found.rows] = np.where(found.by_people, own, known_as[found.target])
     return Trusted(names, by_people, score, (*notes, *found.notes))
+
+
+def class_of(taxon: str, users: Mapping[str, str], taxonomy: Taxonomy) -> str | None:
+    """The class that a taxon is called by: people's where they have one, else the taxon itself;
+    None where they have several.
+
+    users: taxon of each of people's labels. "roe deer" of people may be a genus to the tree; then
+    its species are roe deer too, as long as people tell none apart.
+    """
+    same = [label for label, own in users.items() if own == taxon]
+    if same:
+        return same[0] if len(same) == 1 else None
+    above = taxonomy.ancestors(taxon) if taxon in taxonomy else []
+    genus = next((a for a in above if taxonomy.rank(a) == "genus"), None)
+    wider = [label for label, own in users.items() if own == genus]
+    finer = any(own in taxonomy and genus in taxonomy.ancestors(own) for own in users.values())
+    return wider[0] if len(wider) == 1 and not finer else taxon
 
 
 def _doubted(
