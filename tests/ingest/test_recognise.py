@@ -116,7 +116,10 @@ def header(tmp_path, text):
     ("filePath,scientificName,confidence\na.jpg,Vulpes,sure\n", "labels csv", "labels"),
     ("observationID,deploymentID,observationLevel\no,d,media\n", "camtrapdp", "labels"),
     ("mediaID,deploymentID,fileMediatype\nm,d,image/jpeg\n", "camtrapdp", ""),
-    ("project_id,deployment_id,start_date,end_date\n1,d,,\n", "wildlife insights", ""),
+    ("project_id,deployment_id,start_date,end_date\n1,d,,\n", "wildlife insights",
+     "deployments"),
+    ("deploymentID,latitude,longitude,deploymentStart\nd,1,2,\n", "camtrapdp", "deployments"),
+    ("station;lat;lon\nA;50,7;4,0\n", "deployments csv", "deployments"),
 ])
 def test_tables_by_their_columns(tmp_path, text, kind, command):
     found = header(tmp_path, text)
@@ -220,7 +223,8 @@ def test_hostile_files_are_recognised_or_described_in_one_line(
     path.write_bytes(data[:length] + noise + data[length + 2 :])
     found = reads_or_says(recognise, path)
     assert found is None or found.command in ("images", "labels", "detections", "scores",
-                                              "taxonomy", "study", "instances", "geofence", "")
+                                              "taxonomy", "study", "instances", "deployments",
+                                              "geofence", "")
 
 
 json_values = st.recursive(

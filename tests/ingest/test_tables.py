@@ -68,6 +68,7 @@ def test_a_delimiter_at_the_end_of_every_line_makes_no_column(tmp_path):
 @pytest.mark.parametrize(("text", "what"), [
     ('{"images": []}', "looks like json"), ("a.jpg,deer\nb.jpg,fox\n", "row 1.*column names"),
     ('filePath,label\n"a.jpg,deer\n' + "x" * 140000, "quote that is never closed"),
+    ('filePath,label\na.jpg,fox\nb.jpg,"deer\nc.jpg,fox\n', "row 3.*quote that is never closed"),
 ])
 def test_what_is_no_table_is_told(tmp_path, text, what):
     with pytest.raises(FormatError, match=what):

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from ecotone.ingest.tables import key
 
 LABELS, SCORES, DETECTIONS, STUDY, NOTHING = "labels", "scores", "detections", "study", ""
+DEPLOYMENTS = "deployments"
 
 
 @dataclass(frozen=True)
@@ -137,5 +138,8 @@ def advice(command: str) -> str:
         SCORES: "for what a model said use: ecotone add scores",
         DETECTIONS: "for a detector's boxes use: ecotone add detections",
         STUDY: "for a whole data set give its folder to: ecotone add study",
-        "taxonomy": "use: ecotone add taxonomy", "geofence": "use: ecotone add geofence",
+        DEPLOYMENTS: "for places and times of cameras use: ecotone add deployments",
+        "taxonomy": "for names of taxa use: ecotone add taxonomy",
+        "instances": "for SpeciesNet's input use: ecotone add data",
+        "geofence": "a geofence is given to: ecotone refine --geofence",
     }.get(command, "there is nothing in it to add")

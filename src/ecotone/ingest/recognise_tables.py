@@ -8,7 +8,9 @@ from pathlib import Path
 
 from ecotone.errors import FormatError
 from ecotone.ingest.camtrapdp_package import DESCRIPTOR
-from ecotone.ingest.dialects import LABELS, NOTHING, STUDY, Dialect, dialect_of
+from ecotone.ingest.deployments_table import DEPLOYMENT, LATITUDE, LONGITUDE
+from ecotone.ingest.deployments_table import NAME as NAMED
+from ecotone.ingest.dialects import DEPLOYMENTS, LABELS, NOTHING, STUDY, Dialect, dialect_of
 from ecotone.ingest.dialects_scores import NAME, SCORE
 from ecotone.ingest.labels import DETECTION_ID, LABEL, MEDIA_ID, PATH, SCIENTIFIC, VERNACULAR
 from ecotone.ingest.recognise_results import Named
@@ -61,12 +63,14 @@ def _of_dialect(path: Path, dialect: Dialect) -> Named:
     if dialect.kind == "camtrapdp":
         if (folder / DESCRIPTOR).is_file():
             return Named(dialect.kind, dialect.generation, STUDY, dialect.says, folder)
-        command = LABELS if dialect.generation == "observations" else NOTHING
+        command = {"observations": LABELS, "deployments": DEPLOYMENTS}.get(dialect.generation,
+                                                                           NOTHING)
         return Named(dialect.kind, dialect.generation, command,
                      f"{dialect.says}, without a {DESCRIPTOR} beside")
     if tables_among([n for n in names_in(folder) if "/" not in n]):
         return Named(dialect.kind, dialect.generation, STUDY, dialect.says, folder)
-    return Named(dialect.kind, dialect.generation, NOTHING,
+    command = DEPLOYMENTS if dialect.generation == "deployments" else NOTHING
+    return Named(dialect.kind, dialect.generation, command,
                  f"{dialect.says}, without images.csv beside")
 
 
@@ -79,6 +83,8 @@ def _other(table: Table) -> Named:
                                 table.find_pictures()) if p is not None), None)
     shown = f"a csv table of {len(table.header):,} columns ({some([h[:40] for h in table.header])})"
     if picture is None:
+        if all(find(n) is not None for n in (DEPLOYMENT + NAMED, LATITUDE, LONGITUDE)):
+            return Named("deployments csv", "", DEPLOYMENTS, "places and times of deployments")
         if any(find((n,)) is not None for n in ("genus", *SCIENTIFIC)):
             return Named("taxonomy csv", "", "taxonomy", "names of taxa with their ranks")
         raise FormatError(f"{table.path}: looks like {shown}; expected a column that names the "

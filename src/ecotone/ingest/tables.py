@@ -65,6 +65,18 @@ def clean(cell: str) -> str:
     return "" if text.casefold() in MISSING else text
 
 
+class _Lines:
+    """The lines of a text; `ended` once more were asked for than there are."""
+
+    def __init__(self, text: str) -> None:
+        self._lines = io.StringIO(text, newline="")
+        self.ended = False
+
+    def __iter__(self) -> Iterator[str]:
+        yield from self._lines
+        self.ended = True
+
+
 class RowStream:
     """The rows of a csv file one after the other, as (line number, cells as long as the header).
 
@@ -91,10 +103,13 @@ class RowStream:
         _check_header(path, self.header)
 
     def _read(self, text: str, before: int) -> Iterator[tuple[int, list[str]]]:
-        reader = csv.reader(io.StringIO(text, newline=""), delimiter=self.delimiter)
+        lines = _Lines(text)
+        reader = csv.reader(lines, delimiter=self.delimiter)
         start = before + 1
         try:
             for row in reader:
+                if lines.ended:  # the reader looked for the end of a cell beyond that of the file
+                    raise csv.Error("the last cell goes on to the end of the file")
                 line, start = start, before + reader.line_num + 1
                 if any(cell.strip() for cell in row):
                     yield line, row
