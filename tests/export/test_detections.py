@@ -8,7 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
 
-from ecotone.export.detections import class_columns, posterior_columns, posterior_pieces
+from ecotone.export.detections import (
+    REFINED,
+    class_columns,
+    posterior_columns,
+    posterior_pieces,
+)
 from ecotone.export.tables import write_table
 from ecotone.types import Detections, GlobalScores, Posteriors
 
@@ -83,6 +88,25 @@ def test_an_empty_project_has_the_same_columns(world):
     assert list(posterior_columns(none, media, posteriors)) == list(
         posterior_columns(detections, media, posteriors)
     )
+
+
+def test_a_refinement_adds_its_columns_at_the_end(world, tmp_path):
+    detections, media, posteriors = world
+    refined = {"m1:0": ("red deer", "Cervus elaphus", "species", 0.93, "climb", "a;b;;;;;deer"),
+               "m2:0": ("boar", "Sus scrofa", "species", np.nan, "people", "animal")}
+    found = posterior_columns(detections, media, posteriors, refined=refined)
+    assert list(found)[-6:] == list(REFINED)
+    assert found["refinedLabel"].tolist() == ["red deer", "", "boar"]
+    assert found["refinedProbability"].dtype == np.float32
+    np.testing.assert_allclose(found["refinedProbability"], [0.93, np.nan, np.nan], rtol=1e-6)
+    assert found["refinedStage"].tolist() == ["climb", "", "people"]
+    assert found["labelBefore"].tolist() == ["a;b;;;;;deer", "", "animal"]
+    none = Detections([], [], np.zeros((0, 4)), [], [])
+    assert list(posterior_columns(none, media, refined=refined)) == list(found)
+    assert "refinedLabel" not in posterior_columns(detections, media, posteriors)
+    write_table(tmp_path / "a.csv", found)
+    assert ",red deer,Cervus elaphus,species,0.93,climb,a;b;;;;;deer" in (
+        tmp_path / "a.csv").read_text(encoding="utf-8")
 
 
 @settings(max_examples=40, deadline=None)

@@ -123,7 +123,7 @@ def stages_of(table: RefinementTable) -> tuple[StageRow, ...]:
 
 
 def choose(audit: Audit, units: np.ndarray) -> dict[str, list[int]]:
-    """Rows of each gallery, none in two, of each unit (burst) at most one a gallery.
+    """Rows of each gallery; no row is in two, nor of what changed two of one unit (burst).
 
     units: (N,) what shows the same animal.
     """
@@ -131,7 +131,8 @@ def choose(audit: Audit, units: np.ndarray) -> dict[str, list[int]]:
     changed = np.flatnonzero(audit.changed)
     order = changed[np.argsort(-audit.sure[changed], kind="stable")]
     rows = {"surest": spread(order, table.became, units, SHOWN)}
-    rest = order[~np.isin(order, rows["surest"])][::-1]
+    shown = set(units[rows["surest"]].tolist())
+    rest = np.array([row for row in order[::-1] if units[row] not in shown], dtype=np.intp)
     rows["least"] = spread(rest, table.became, units, SHOWN)
     looked = audit.generic & ~audit.changed & np.isfinite(table.first_distance)
     gap = table.second_distance - table.first_distance
