@@ -80,7 +80,8 @@ def test_the_section_tells_what_was_won():
                  "70 % are now", "95 % interval 85 % to 100 %", "named by climbing",
                  "left as it was", "without the bird override", "climbing (what is shown here)",
                  "Named most surely", "before: Cervidae , now a species",
-                 "Only what is listed in list.csv", "ecotone refine --undo", "run-7", "a note", "2 % name a wrong species"):
+                 "Only what is listed in list.csv", "ecotone refine --undo", "run-7", "a note",
+                 "2 % name a wrong species"):
         assert said in " ".join(plain.split()), said
     assert 'href="#species"' in page() and text.count("<svg") == 2
 
