@@ -140,7 +140,7 @@ def test_things_that_are_no_taxon_have_an_id():
     assert taxa.cells("unknown", "", "")["common_name"] == "Unknown"
 
 
-@settings(deadline=None, max_examples=50)
+@settings(deadline=None, max_examples=30)
 @given(studies())
 def test_read_write_read_gives_the_same_rows(tmp_path_factory, study):
     folder = tmp_path_factory.mktemp("w")

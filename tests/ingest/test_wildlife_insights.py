@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ecotone.errors import FormatError
+from ecotone.ingest.recognise import recognise
 from ecotone.ingest.wildlife_insights import read_wildlife_insights
 from ecotone.ingest.wildlife_insights_rows import kind_of, scientific_name
 from tests.ingest.hostile import reads_or_says
@@ -170,8 +171,11 @@ def test_broken_and_swelling_zips_are_refused(tmp_path):
     (tmp_path / "a.zip").write_bytes(b"PK\x03\x04 cut off")
     with pytest.raises(FormatError, match="no zip that can be read"):
         read_wildlife_insights(tmp_path / "a.zip")
-    bomb = "deployment_id,image_id\n" + "1,2\n" * 20_000_000
-    packed(tmp_path / "b.zip", {"images.csv": bomb})
+    with zipfile.ZipFile(tmp_path / "b.zip", "w", zipfile.ZIP_DEFLATED) as archive, archive.open(
+            "images.csv", "w") as bomb:
+        bomb.write(b"deployment_id,image_id\n")
+        for _ in range(70):
+            bomb.write(b"1,2\n" * (1 << 18))
     with pytest.raises(FormatError, match="unpacks to"):
         read_wildlife_insights(tmp_path / "b.zip")
     with pytest.warns(UserWarning, match="Duplicate name"), zipfile.ZipFile(
@@ -211,6 +215,20 @@ def test_hostile_tables_are_read_or_refused_in_one_line(tmp_path_factory, data):
         assert row["mediaID"] in ids and row["classificationMethod"] in ("human", "machine")
         assert not row["classificationProbability"] or 0 <= float(
             row["classificationProbability"]) <= 1
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.data())
+def test_spoiled_zips_are_read_or_refused_in_one_line(tmp_path_factory, data):
+    path = packed(tmp_path_factory.mktemp("z") / "wi.zip", FILES)
+    raw = bytearray(path.read_bytes())
+    for _ in range(data.draw(st.integers(1, 6))):
+        raw[data.draw(st.integers(4, len(raw) - 1))] = data.draw(st.integers(0, 255))
+    end = data.draw(st.integers(len(raw) // 2, len(raw))) if data.draw(st.booleans()) else len(raw)
+    path.write_bytes(bytes(raw[:end]))
+    study = reads_or_says(read_wildlife_insights, path)
+    assert study is None or list(study.media)
+    reads_or_says(recognise, path)
 
 
 def _read(folder):

@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from ecotone.errors import InputError
 from ecotone.export.atomic import Sheet, replaced
-from ecotone.export.study_index import StudyIndex, scratch
+from ecotone.export.study_index import StudyIndex, scratch, stored
 from ecotone.export.written import Written
 from ecotone.ingest.events import iso_time
 from ecotone.study import DEPLOYMENT_COLUMNS, Row, Study
@@ -94,7 +94,7 @@ class _Table:
         """All observations that count, as records."""
         self._database.executemany(
             "INSERT OR IGNORE INTO told VALUES (?, ?)",
-            ((_plain(r.get("eventID", "")), _plain(r.get("deploymentID", "")))
+            ((stored(r.get("eventID", "")), stored(r.get("deploymentID", "")))
              for r in self._chosen(kinds, machine) if not r.get("mediaID")),
         )
         self._left.clear()
@@ -104,7 +104,7 @@ class _Table:
                 self._database.execute(
                     "INSERT INTO record (station, species, time, path, name, images) "
                     "VALUES (?, ?, ?, ?, ?, ?)",
-                    (*map(_plain, record[:5]), record.images),
+                    (*map(stored, record[:5]), record.images),
                 )
 
     def _chosen(self, kinds: frozenset[str], machine: bool) -> Iterator[Row]:
@@ -124,7 +124,7 @@ class _Table:
         event = self._index.event_of(row["mediaID"]) or row.get("eventID", "")
         place = medium.get("deploymentID") or row.get("deploymentID", "")
         query = "SELECT 1 FROM told WHERE event = ? AND deployment = ?"
-        if event and self._database.execute(query, (_plain(event), _plain(place))).fetchone():
+        if event and self._database.execute(query, (stored(event), stored(place))).fetchone():
             return None
         time = medium.get("timestamp") or row.get("eventStart", "")
         return self._record(row, place, time, medium, 1)
@@ -169,10 +169,6 @@ class _Table:
                 "column as station to tell them apart"
             )
         return out
-
-
-def _plain(name: str) -> str:
-    return name.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _independent(

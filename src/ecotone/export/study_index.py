@@ -69,7 +69,7 @@ class StudyIndex:
             for row in study.media:
                 rows += 1
                 names = (row["mediaID"], row.get("deploymentID", ""), row.get("eventID", ""))
-                yield (*map(_stored, names), instant(row.get("timestamp", "")), json.dumps(row))
+                yield (*map(stored, names), instant(row.get("timestamp", "")), json.dumps(row))
 
         database.executemany(
             "INSERT OR IGNORE INTO medium (id, deployment, event, moment, cells) "
@@ -98,7 +98,7 @@ class StudyIndex:
 
     def _find(self, column: str, identity: str) -> str:
         query = f"SELECT {column} FROM medium WHERE id = ?"
-        return (self._database.execute(query, (_stored(identity),)).fetchone() or ("",))[0]
+        return (self._database.execute(query, (stored(identity),)).fetchone() or ("",))[0]
 
     def of_event(self, event: str, deployment: str) -> list[Row]:
         """The media of an event in their order of time; [] for no event."""
@@ -106,7 +106,7 @@ class StudyIndex:
             return []
         found = self._database.execute(
             "SELECT cells FROM medium WHERE event = ? AND deployment = ? ORDER BY moment, place",
-            (_stored(event), _stored(deployment)),
+            (stored(event), stored(deployment)),
         )
         return [json.loads(cells) for (cells,) in found]
 
@@ -126,7 +126,7 @@ class StudyIndex:
         """A name that was not given out before: `name` itself, or with a number after it."""
         wanted = name
         while not self._database.execute(
-            "INSERT OR IGNORE INTO used VALUES (?)", (_stored(wanted),)
+            "INSERT OR IGNORE INTO used VALUES (?)", (stored(wanted),)
         ).rowcount:
             self._again += 1
             wanted = f"{name}:{self._again}"
@@ -136,12 +136,12 @@ class StudyIndex:
 def _events(observations: Iterable[Row]) -> Iterator[tuple[str, str]]:
     for row in observations:
         if row.get("mediaID") and row.get("eventID"):
-            yield _stored(row["eventID"]), _stored(row["mediaID"])
+            yield stored(row["eventID"]), stored(row["mediaID"])
 
 
-def _stored(name: str) -> str:
+def stored(name: str) -> str:
     """A name as the database can hold it: file names need not be valid text."""
     return name if name.isascii() else name.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
-__all__ = ["Placed", "StudyIndex", "scratch"]
+__all__ = ["Placed", "StudyIndex", "scratch", "stored"]

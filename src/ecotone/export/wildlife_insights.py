@@ -16,7 +16,7 @@ from pathlib import Path
 
 from ecotone.errors import InputError
 from ecotone.export.atomic import Sheet, csv_files
-from ecotone.export.study_index import StudyIndex, scratch
+from ecotone.export.study_index import StudyIndex, scratch, stored
 from ecotone.export.wildlife_insights_tables import (
     UPLOAD,
     Cells,
@@ -93,19 +93,15 @@ class _Said:
                 media = row.get("mediaID", "")
                 names = (media, "" if media else row.get("eventID", ""),
                          "" if media else row.get("deploymentID", ""))
-                yield (*(_plain(n) for n in names), json.dumps(row))
+                yield (*(stored(n) for n in names), json.dumps(row))
 
     def of(self, media: str, event: str, deployment: str) -> list[Row]:
         """Observations of a picture (event ""), or of an event (media "")."""
         found = self._database.execute(
             "SELECT cells FROM said WHERE media = ? AND event = ? AND deployment = ? "
-            "ORDER BY place", (_plain(media), _plain(event), _plain(deployment)),
+            "ORDER BY place", (stored(media), stored(event), stored(deployment)),
         )
         return [json.loads(cells) for (cells,) in found]
-
-
-def _plain(name: str) -> str:
-    return name.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 class _Upload:
@@ -235,10 +231,12 @@ class _Tally:
         self._names: dict[str, None] = {}
 
     def add(self, name: str, count: int = 1) -> None:
+        """Counts a row of this name."""
         self.count += count
         if name and len(self._names) < 3:
             self._names.setdefault(name)
 
     @property
     def examples(self) -> str:
+        """The first names in brackets, "" without any."""
         return f" ({', '.join(self._names)})" if self._names else ""

@@ -127,19 +127,26 @@ def _columns(table: Table, only_label: bool = False) -> dict[str, list[str]]:
         out["path"] = [f"{d}/{f}" if d and "/" not in f else f or d for d, f in parts]
     if ranks and scientific is None:
         out["scientific_name"] = _from_ranks(table)
-    blank = find(("isblank",))
-    if blank is not None and kind is None and not only_label:
-        said = zip(table.column(blank), out["label"], out["scientific_name"],
-                   out["vernacular_name"], strict=True)
-        out["label"] = [
-            "blank" if v.casefold() in ("true", "1") and not any(names) else names[0]
-            for v, *names in said
-        ]
+    if kind is None and not only_label:
+        out["label"] = _with_blanks(table, out)
     if kind is not None:
         kinds = [KINDS.get(v.casefold(), "") for v in table.column(kind)]
         names = zip(out["label"], out["scientific_name"], kinds, strict=True)
         out["label"] = [label or ("" if name else k) for label, name, k in names]
     return out
+
+
+def _with_blanks(table: Table, columns: Mapping[str, list[str]]) -> list[str]:
+    """The labels, "blank" where the table's is_blank says so and there is no name."""
+    place = table.find(("isblank",))
+    if place is None:
+        return columns["label"]
+    names = zip(columns["label"], columns["scientific_name"], columns["vernacular_name"],
+                strict=True)
+    return [
+        "blank" if said.casefold() in ("true", "1") and not any(row) else row[0]
+        for said, row in zip(table.column(place), names, strict=True)
+    ]
 
 
 def _name_columns(table: Table, ranks: bool) -> tuple[int | None, ...]:
