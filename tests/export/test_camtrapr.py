@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import csv
+import shutil
+import subprocess
 from datetime import datetime
 
 import pytest
@@ -36,7 +38,7 @@ def test_columns_and_times_of_a_record(tmp_path):
         "2024-05-01 06:00:00", "2024-05-01", "06:00:00")
     assert (first["Directory"], first["FileName"], first["n_images"]) == ("d1", "m0.jpg", "2")
     assert [first[f"delta.time.{u}"] for u in ("secs", "mins", "hours", "days")] == [
-        "0", "0", "0.0", "0.0"]
+        "0", "0.0", "0.0", "0.0"]
     assert [second[f"delta.time.{u}"] for u in ("secs", "mins", "hours", "days")] == [
         "9030", "150.5", "2.5", "0.1"]
 
@@ -47,7 +49,7 @@ def test_records_that_are_too_close_count_for_the_one_before(tmp_path):
     assert [(r["Time"], r["n_images"]) for r in rows] == [("06:00:00", "4")]
     rows, _ = table(study, tmp_path, minutes=30, compared_to="last independent record")
     assert [(r["Time"], r["n_images"], r["delta.time.mins"]) for r in rows] == [
-        ("06:00:00", "2", "0"), ("06:40:00", "2", "40")]
+        ("06:00:00", "2", "0.0"), ("06:40:00", "2", "40.0")]
 
 
 def test_an_events_own_observations_stand_for_its_pictures(tmp_path):
@@ -114,6 +116,31 @@ def test_against_the_rule_written_out(tmp_path_factory, records, minutes, indepe
                 expected.append((place, name, delta * 60))
     assert [(r["Station"], r["Species"], int(r["delta.time.secs"])) for r in found] == expected
     assert sum(int(r["n_images"]) for r in found) == len(records)
+
+
+IN_R = """
+r <- read.csv("records.csv")
+time <- as.POSIXct(r$DateTimeOriginal, format = "%Y-%m-%d %H:%M:%S", tz = "UTC")
+before <- ave(as.numeric(time), r$Station, r$Species, FUN = function(t) c(t[1], head(t, -1)))
+stopifnot(!anyNA(time), identical(format(time, "%H:%M:%S"), r$Time),
+          all(as.Date(time) == as.Date(r$Date)), is.integer(r$n_images),
+          all(as.numeric(time) - before == r$delta.time.secs),
+          all(r$delta.time.mins == round(r$delta.time.secs / 60, 1)),
+          all(r$delta.time.hours == round(r$delta.time.mins / 60, 1)),
+          all(r$delta.time.days == round(r$delta.time.hours / 24, 1)))
+cat(names(r), nrow(r))
+"""
+
+
+def test_r_reads_the_table_and_finds_the_same_times(tmp_path, shared_data):
+    rscript = shutil.which("Rscript")
+    if rscript is None:
+        pytest.skip("no R: Rscript is missing")
+    rows, _ = table(read_camtrapdp(shared_data / "formats/camtrapdp_example"), tmp_path)
+    done = subprocess.run([rscript, "--vanilla", "-e", IN_R], cwd=tmp_path, capture_output=True,
+                          text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == [*COLUMNS, str(len(rows))]
 
 
 def test_the_real_example(tmp_path, shared_data):

@@ -8,6 +8,7 @@ Methods in Ecology and Evolution 7; its recordTable() and recordTableSample (3.1
 
 from __future__ import annotations
 
+import math
 import sqlite3
 from collections.abc import Collection, Iterator
 from datetime import datetime
@@ -204,13 +205,24 @@ def _seconds(time: str) -> float:
 
 def _cells(record: _Record, seconds: float) -> list[str]:
     """As camtrapR rounds: each unit from the one before."""
-    minutes = round(seconds / 60, 1)
-    hours = round(minutes / 60, 1)
-    days = round(hours / 24, 1)
+    minutes = _one_decimal(seconds / 60)
+    hours = _one_decimal(minutes / 60)
     directory, _, name = record.path.rpartition("/")
     date, time = record.time.split(" ")
     return [
-        record.station, record.species, record.time, date, time, f"{seconds:.0f}", f"{minutes:g}"
-        if minutes < 1e5 else f"{minutes:.1f}", f"{hours:.1f}", f"{days:.1f}", directory,
+        record.station, record.species, record.time, date, time, f"{seconds:.0f}",
+        f"{minutes:.1f}", f"{hours:.1f}", f"{_one_decimal(hours / 24):.1f}", directory,
         record.name or name, str(record.images),
     ]
+
+
+def _one_decimal(value: float) -> float:
+    """Rounded as R 4 does: to the nearer of two neighbours as they are stored, else to the even.
+
+    >>> _one_decimal(1507.55), round(1507.55, 1)
+    (1507.6, 1507.5)
+    """
+    tenths = math.floor(value * 10)
+    low, high = tenths / 10, (tenths + 1) / 10
+    below, above = value - low, high - value
+    return low if below < above or (below == above and tenths % 2 == 0) else high
