@@ -146,7 +146,7 @@ class _Writer:
     def _judge(self, faults: Faults) -> None:
         lines = faults.lines()
         if lines and not self._skip:
-            raise InputError("; ".join(lines) + '; or leave such rows out with incomplete="skip".')
+            raise InputError("; ".join(lines) + '; or leave such rows out: --incomplete skip.')
         for line in lines:
             self._warn(line.replace("cannot be written", "left out", 1))
 

@@ -18,7 +18,7 @@ import numpy as np
 from ecotone.errors import InputError, ProjectError
 from ecotone.export.written import Written
 from ecotone.project.answers import SOURCES, answers_of
-from ecotone.project.gathering import score_names
+from ecotone.project.gathering import score_names, taxonomy_of
 from ecotone.project.modelling import class_rows
 from ecotone.project.people_first import people_first
 from ecotone.project.records import LATEST, read_record
@@ -249,7 +249,7 @@ def _table(
             for model in score_names(catalog)
         },
         run_id=run,
-        scientific_names=scientific_names(record["classes"], catalog.label_names()),
+        scientific_names=scientific_names(catalog, record["classes"]),
         refined=refined,
     )
     rows = write_table(path, _told(pieces, len(detections), progress), form)
@@ -257,11 +257,10 @@ def _table(
                         {"detections": rows})
 
 
-def scientific_names(
-    classes: Iterable[str], names: Mapping[str, tuple[str, str]]
-) -> dict[str, str]:
-    """Local class -> its scientific name: as people gave it, else as the class itself says it."""
-    return {row["label"]: row["scientificName"] for row in class_rows(classes, names, None)}
+def scientific_names(catalog: Any, classes: Iterable[str]) -> dict[str, str]:
+    """Local class -> its scientific name, "" where nobody knows it; see `class_rows`."""
+    rows = class_rows(classes, catalog.label_names(), taxonomy_of(catalog, {}))
+    return {row["label"]: row["scientificName"] for row in rows}
 
 
 def _told(

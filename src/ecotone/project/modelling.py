@@ -39,7 +39,8 @@ def class_rows(
 ) -> list[dict[str, str]]:
     """One row a local class: its label, its names, and its ranks where they are known.
 
-    Names are those that people gave, else those that the label itself says.
+    Names are those that people gave, else those that the label itself says, else, of the scientific
+    one, what the taxonomy calls it, if it knows one taxon of that name.
     """
     from ecotone.taxonomy.names import parse_label
 
@@ -47,11 +48,19 @@ def class_rows(
     for label in classes:
         parsed = parse_label(label)
         scientific, vernacular = names.get(label, ("", ""))
-        scientific = scientific or parsed.scientific
         vernacular = vernacular or next(iter(parsed.vernacular), "")
+        scientific = scientific or parsed.scientific or _latin(vernacular, parsed.special, taxonomy)
         row = {"label": label, "scientificName": scientific, "vernacularName": vernacular}
         rows.append({**row, **_ranks(scientific or vernacular, taxonomy)})
     return rows
+
+
+def _latin(vernacular: str, special: str, taxonomy: Taxonomy | None) -> str:
+    """The scientific name of a common one, "" when the taxonomy does not know it, or several."""
+    if taxonomy is None or not vernacular or special:
+        return ""
+    found = taxonomy.find(vernacular)
+    return found[0][:1].upper() + found[0][1:] if len(found) == 1 else ""
 
 
 def _ranks(name: str, taxonomy: Taxonomy | None) -> dict[str, str]:

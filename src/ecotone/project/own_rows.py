@@ -16,7 +16,9 @@ import numpy as np
 from ecotone.ingest.camtrapdp_cells import mediatype_of
 from ecotone.ingest.zones import clock_notes, find_zone, zoned
 from ecotone.project.answers import type_of
+from ecotone.project.gathering import taxonomy_of
 from ecotone.project.kept_rows import KeptRows
+from ecotone.project.modelling import class_rows
 from ecotone.project.times import shift_text, zone_names
 from ecotone.store.tables import LabelTable, MediaTable, TimeShift
 from ecotone.study import (
@@ -98,6 +100,9 @@ class OwnRows:
         self.paths = relative_paths(self.media)
         self.own = np.array([m not in known.places for m in self.media.id], dtype=bool)
         self._spans = self._event_spans()
+        rows = class_rows(sorted(set(labels.label)), self.catalog.label_names(),
+                          taxonomy_of(self.catalog, {}))
+        self._latin = {row["label"]: row["scientificName"] for row in rows}
 
     @property
     def notes(self) -> list[str]:
@@ -206,7 +211,7 @@ class OwnRows:
         row = blank_row(
             OBSERVATIONS, eventID=place.event, eventStart=place.start, eventEnd=place.end,
             observationType=kind, vernacularName=table.vernacular_name[n],
-            scientificName="" if kind == "blank" else table.scientific_name[n] or _latin(label),
+            scientificName="" if kind == "blank" else table.scientific_name[n] or self._latin[label],
             # When it was given; of a study's labels only the study knows.
             classificationTimestamp="" if self._from_study(n) else table.created[n],
         )
@@ -266,8 +271,3 @@ def _comment(shift: TimeShift) -> str:
     why = f" ({shift.reason})" if shift.reason else ""
     return f"times corrected by {shift_text(shift.seconds)} from what the camera said{why}"
 
-
-def _latin(label: str) -> str:
-    from ecotone.taxonomy.names import parse_label
-
-    return parse_label(label).scientific
