@@ -211,7 +211,8 @@ class OwnRows:
         row = blank_row(
             OBSERVATIONS, eventID=place.event, eventStart=place.start, eventEnd=place.end,
             observationType=kind, vernacularName=table.vernacular_name[n],
-            scientificName="" if kind == "blank" else table.scientific_name[n] or self._latin[label],
+            scientificName="" if kind == "blank" else (
+                table.scientific_name[n] or self._latin[label]),
             # When it was given; of a study's labels only the study knows.
             classificationTimestamp="" if self._from_study(n) else table.created[n],
         )

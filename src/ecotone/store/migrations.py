@@ -70,7 +70,7 @@ _FIRST = (
         PRIMARY KEY (vector_set, medium, number)) WITHOUT ROWID""",
 )
 
-# Studies that were added whole, time shifts, and what people say of an observation beside its class.
+# Studies that were added whole, time shifts, what people say of an observation beside its class.
 _STUDIES = (
     # kind: "camtrapdp", "coco", ...; folder: where its tables are kept as they came, below the
     # project's `sources`; origin: the path it was read from.
@@ -78,7 +78,7 @@ _STUDIES = (
         n INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, folder TEXT NOT NULL,
         origin TEXT NOT NULL, content_hash TEXT NOT NULL, created TEXT NOT NULL,
         summary TEXT NOT NULL DEFAULT '{}')""",
-    # cells: the study's own row as json, with all of its columns; a thing of two studies keeps both.
+    # cells: the study's own row as json, with all of its columns; what two studies have, both keep.
     """CREATE TABLE study_deployment (
         study INTEGER NOT NULL REFERENCES study (n), id TEXT NOT NULL, cells TEXT NOT NULL,
         PRIMARY KEY (study, id)) WITHOUT ROWID""",
