@@ -83,8 +83,9 @@ def time_of(text: str) -> str:
 
 
 def inner_path(file: str) -> str:
-    """A file's name with forward slashes, and without the parts that lead out of its folder; "" for
-    what is the name of no file.
+    r"""A file's name with forward slashes, and without the parts that lead out of its folder.
+
+    "" for what is the name of no file.
 
     >>> inner_path("..\\..\\cam1\\a.jpg"), inner_path("./a/../b.jpg"), inner_path("a/..")
     ('cam1/a.jpg', 'b.jpg', '')
