@@ -1,0 +1,1 @@
+"""What to label next, the hunt for one species, and what more labels bring."""
