@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps
 
-SETTINGS = "ecotone.json"
+SETTINGS = "local_model.json"
 WHOLE = (0.0, 0.0, 1.0, 1.0)
 
 
