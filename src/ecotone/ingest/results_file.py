@@ -1,4 +1,4 @@
-"""Recognise a json file of results by its content and read it."""
+"""Recognise a file of results by its content and read it."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ecotone.errors import FormatError
+from ecotone.ingest.dialects_boxes import is_box_table, read_box_table
 from ecotone.ingest.json_stream import open_json
 from ecotone.ingest.megadetector import is_megadetector, parse_megadetector
 from ecotone.ingest.results import ResultFile
@@ -16,10 +17,12 @@ from ecotone.ingest.text import looks_like
 
 
 def read_results(path: Path) -> ResultFile:
-    """Boxes and scores in a MegaDetector or SpeciesNet json file.
+    """Boxes and scores in a MegaDetector or SpeciesNet json file, or in a table of boxes.
 
     Raises FormatError when it is no json, cut off, or of another kind, and says what it looks like.
     """
+    if is_box_table(path):
+        return read_box_table(path)
     document = open_json(path)
     data = document.outline
     if isinstance(data, dict) and "annotations" not in data:
