@@ -12,7 +12,7 @@ from typing import Any
 
 from ecotone.errors import InputError
 from ecotone.export.categories import Categories
-from ecotone.export.json_file import JsonFile
+from ecotone.export.json_file import json_file
 from ecotone.export.written import Written
 from ecotone.ingest.results import FoundBox, ImageResult, Problems, Scores
 
@@ -86,7 +86,7 @@ def write_images(
 ) -> Written:
     """Write a MegaDetector file with the entries that `entries` makes of the pictures."""
     before = {"info": info, "detection_categories": NAMES}
-    with JsonFile(path, "images", before) as file:
+    with json_file(path, "images", before) as file:
         for image in images:
             entry = entries.entry(image)
             if entry is not None:

@@ -12,7 +12,7 @@ from typing import Any
 
 from ecotone.errors import InputError
 from ecotone.export.categories import is_line
-from ecotone.export.json_file import JsonFile
+from ecotone.export.json_file import json_file
 from ecotone.export.megadetector import IDS, rounded, rounded_box
 from ecotone.export.written import Written
 from ecotone.hierarchy.ensemble_rows import Decision
@@ -56,7 +56,7 @@ def write_speciesnet(
     maker = _Legacy if generation == "legacy" else _Predictions
     entries = maker(path, version, dict(descriptions or {}), top, source)
     before = {} if generation == "legacy" else {"info": {"format_version": generation}}
-    with JsonFile(path, "predictions", before) as file:
+    with json_file(path, "predictions", before) as file:
         for image in images:
             file.append(entries.entry(image))
     counts = {"images": file.entries, **entries.counts}
