@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 from collections.abc import Callable
@@ -11,6 +12,19 @@ import numpy as np
 import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[1]
+FIELD_SIZE = csv.field_size_limit()
+
+
+@pytest.fixture(autouse=True)
+def settings_of_libraries():
+    """What the checkers of other projects switch when they are imported is switched back: truncated
+    pictures load silently after megadetector-utils, csv fields may be of any length after
+    frictionless."""
+    from PIL import ImageFile
+
+    yield
+    ImageFile.LOAD_TRUNCATED_IMAGES = False
+    csv.field_size_limit(FIELD_SIZE)
 
 
 @pytest.fixture(scope="session")
