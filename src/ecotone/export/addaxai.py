@@ -54,13 +54,7 @@ def write_addaxai(
     the folder's name cannot be an id or is of another folder, ProjectError when the disk refuses.
     """
     path = Path(path)
-    if not NAMES.fullmatch(path.name):
-        raise InputError(
-            f"{path}: {path.name!r} cannot be the name of a model of AddaxAI; use letters, digits, "
-            '".", "-" and "_", such as MY-RESERVE-v1.'
-        )
-    if path.exists() and not _is_ours(path):
-        raise InputError(f"{path}: exists and is no model folder written here; give a new name.")
+    _check_path(path)
     bundle = load_bundle(model)
     _check(bundle)
     classes = class_names(bundle.classes)
@@ -71,22 +65,23 @@ def write_addaxai(
         "developer": developer or "not stated",
         "license": licence or str(bundle.info.get("licence") or "not stated"),
     }
-    network = load_model(bundle.folder / files.MODEL)
-    weights = external_files(network)
-    warnings = _warnings(rows)
     with files.new_folder(path) as work:
-        for file in (files.MODEL, *weights):
-            (work / file).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(bundle.folder / file, work / file)
-        files.write_json(work / SETTINGS, {
-            "classes": classes, "preprocessing": bundle.info["preprocessing"],
-            "output": PROBABILITY, "batch": _batch(network),
-        })
+        _network(work, bundle, classes)
         _scripts(work)
         _for_7(work, path.name, about, rows)
         _for_6(work, about, classes, rows, threshold, classification_threshold)
         (work / "README.md").write_text(readme(path.name, about, len(classes)), encoding="utf-8")
-    return Written(path, {"classes": len(classes)}, warnings)
+    return Written(path, {"classes": len(classes)}, _warnings(rows))
+
+
+def _check_path(path: Path) -> None:
+    if not NAMES.fullmatch(path.name):
+        raise InputError(
+            f"{path}: {path.name!r} cannot be the name of a model of AddaxAI; use letters, digits, "
+            '".", "-" and "_", such as MY-RESERVE-v1.'
+        )
+    if path.exists() and not _is_ours(path):
+        raise InputError(f"{path}: exists and is no model folder written here; give a new name.")
 
 
 def _is_ours(path: Path) -> bool:
@@ -141,10 +136,18 @@ def _has_place(row: Mapping[str, str]) -> bool:
     return bool(row["class"] or parse_label(row["model_class"]).special)
 
 
-def _batch(network: Any) -> int | None:
-    """The number of rows that the network takes at once; None for any."""
+def _network(work: Path, bundle: Bundle, classes: Sequence[str]) -> None:
+    """The network with its weights, and how it is used."""
+    network = load_model(bundle.folder / files.MODEL)
+    for file in (files.MODEL, *external_files(network)):
+        (work / file).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(bundle.folder / file, work / file)
     dims = network.graph.input[0].type.tensor_type.shape.dim
-    return int(dims[0].dim_value) or None if dims else None
+    files.write_json(work / SETTINGS, {
+        "classes": list(classes), "preprocessing": bundle.info["preprocessing"],
+        "output": PROBABILITY,
+        "batch": int(dims[0].dim_value) or None if dims else None,  # None: any number of rows
+    })
 
 
 def _scripts(work: Path) -> None:

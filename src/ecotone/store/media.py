@@ -207,7 +207,14 @@ def replace_boxes(
         found["new" if not before else "changed" if changed else "same"] += 1
         if changed or before != detector:
             marked.append((detector, n))
-    fresh.sort()  # in the order of the table
+    connection.executemany("UPDATE medium SET detector = ? WHERE n = ?", marked)
+    _store_boxes(connection, retired, fresh, renewed)
+    return found
+
+
+def _store_boxes(
+    connection: sqlite3.Connection, retired: list[tuple], fresh: list[tuple], renewed: list[tuple]
+) -> None:
     connection.executemany(
         "UPDATE detection SET retired = 1 WHERE medium = ? AND number = ?", retired
     )
@@ -217,10 +224,8 @@ def replace_boxes(
     )
     connection.executemany(
         """INSERT INTO detection (medium, number, x, y, width, height, category, confidence)
-           VALUES (?, ?, ?, ?, ?, ?, ?, ?)""", fresh
+           VALUES (?, ?, ?, ?, ?, ?, ?, ?)""", sorted(fresh)  # in the order of the table
     )
-    connection.executemany("UPDATE medium SET detector = ? WHERE n = ?", marked)
-    return found
 
 
 def _among(
