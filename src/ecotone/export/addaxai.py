@@ -15,7 +15,6 @@ import re
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from ecotone.bundle import files
 from ecotone.bundle.folder import Bundle, load_bundle
