@@ -180,6 +180,9 @@ class HierarchicalClassifier(BaseEstimator):
         at = np.array([self._before(label) for label in before], dtype=int)
         same = np.array([tree.node_of(label) for label in before], dtype=int) == node
         moved = (node != at) & tree.holds(at, node) & (node > 0) & ~same
+        # "animal" to "Chordata" says nothing where all animals that are known are chordates.
+        size, own = tree.under.sum(axis=0), np.isin(node, tree.class_node)
+        moved &= own | (size[node] < size[np.maximum(at, 0)])
         names = self.node_names_
         order = np.argsort(-proba, axis=1, kind="stable")[:, :2]
         second = order[:, -1]
