@@ -30,13 +30,15 @@ BLOCK = 2048
 @dataclass(frozen=True, eq=False)
 class Pool:
     """Candidates. features: (C, d) unit rows. weight: (C,) sums to 1. affinity: (C, J) rows whose
-    products are affinities in 0..1, or None. posteriors: (C, K) or None. site: (C,) int or None."""
+    products are affinities in 0..1, or None. posteriors: (C, K) or None. site: (C,) int or None.
+    even: rows count less in a large group, so that a group counts as the root of its size."""
 
     features: np.ndarray
     weight: np.ndarray
     affinity: np.ndarray | None
     posteriors: np.ndarray | None
     site: np.ndarray | None
+    even: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,7 +112,7 @@ def choose(pool: Pool, known: Known, n: int) -> Chosen:
     near = kernel(pool, pool.features, pool.affinity, width)
     before = covered(pool, known, width)
     cover, free = before.copy(), np.ones(c, dtype=bool)
-    weight = pool.weight.astype(np.float32)
+    weight = _weights(pool, near)
     counts = known.counts.astype(np.float64)
     asked = None if known.asked is None else known.asked.astype(np.float64)
     at, gains, class_gains = [], [], []
@@ -131,6 +133,14 @@ def choose(pool: Pool, known: Known, n: int) -> Chosen:
     chosen = np.array(at, dtype=int)
     reach = (float(weight @ before), float(weight @ cover))
     return Chosen(chosen, np.array(gains), np.array(class_gains), 1.0 - before[chosen], reach)
+
+
+def _weights(pool: Pool, near: np.ndarray) -> np.ndarray:
+    """Weights (C,) float32 that sum to 1."""
+    if not pool.even:
+        return pool.weight.astype(np.float32)
+    weight = pool.weight / np.sqrt(near.sum(axis=1, dtype=np.float64))
+    return (weight / weight.sum()).astype(np.float32)
 
 
 def _coverage_gain(near: np.ndarray, cover: np.ndarray, weight: np.ndarray) -> np.ndarray:

@@ -84,11 +84,16 @@ def hunt(
     if bursts is not None and len(bursts) != n:
         raise InputError(f"bursts: {len(bursts)} entries, embeddings have {n} rows.")
     keys = row_keys(embeddings, random_state)
+    given = one_model(scores, n)
     z = project(embeddings, keys, max(min(DIMENSIONS, embeddings.shape[1] // 2), 1))
-    z[keys == 0] = 0.0
-    evidence = _evidence(one_model(scores, n), yes, no)
-    value = _discriminate(z, evidence, yes, no, share)
-    value[keys == 0] = -np.inf
+    value = np.full(n, -np.inf)
+    some = np.flatnonzero(keys)
+    if not (keys[yes] > 0).any():
+        raise InputError("positives: none of them has an embedding; extract or label others.")
+    value[some] = _discriminate(
+        z[some], None if given is None else _evidence(given.take(some), np.isin(some, yes)),
+        np.flatnonzero(np.isin(some, yes)), np.flatnonzero(np.isin(some, no)), share,
+    )
     return _ranked(value, units_of(keys, bursts), keys, np.concatenate([yes, no]))
 
 
@@ -103,18 +108,13 @@ def _rows(given: Sequence[int] | np.ndarray | None, n: int, what: str) -> np.nda
     return np.unique(array.astype(np.int64))
 
 
-def _evidence(scores: GlobalScores | None, yes: np.ndarray, no: np.ndarray) -> np.ndarray | None:
-    """Log likelihood ratio (N,) of the wanted species by the global model's scores."""
-    if scores is None:
-        return None
+def _evidence(scores: GlobalScores, yes: np.ndarray) -> np.ndarray:
+    """Log likelihood ratio (N,) of the wanted species by the global model's scores. yes: (N,)
+    bool, its examples."""
     prior = source_prior(scores)
-
-    def ratio(rows: np.ndarray) -> np.ndarray:
-        mean = np.asarray(scores.values[rows].sum(axis=0), dtype=np.float64).ravel()
-        theta = mean + (KAPPA + float(scores.missing[rows].sum())) * prior
-        return log_evidence(scores, (theta / theta.sum())[None], prior)[:, 0].astype(np.float64)
-
-    return ratio(yes)
+    seen = np.asarray(scores.values[yes].sum(axis=0), dtype=np.float64).ravel()
+    theta = seen + (KAPPA + float(scores.missing[yes].sum())) * prior
+    return log_evidence(scores, (theta / theta.sum())[None], prior)[:, 0].astype(np.float64)
 
 
 def _discriminate(

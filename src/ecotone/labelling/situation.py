@@ -77,9 +77,11 @@ def project(embeddings: np.ndarray, keys: np.ndarray, dimensions: int) -> np.nda
 def units_of(keys: np.ndarray, bursts: Sequence[object] | None) -> np.ndarray:
     """Units (N,) int: rows of one burst, and copies of one picture, also through each other."""
     if bursts is None:
-        return np.unique(keys, return_inverse=True)[1]
+        unit = np.unique(keys, return_inverse=True)[1]
+        # Rows of zeros have no embedding, and are no copies of each other.
+        unit[keys == 0] = len(keys) + np.arange((keys == 0).sum())
+        return np.unique(unit, return_inverse=True)[1]
     names = ["" if b is None or b != b else str(b) for b in bursts]
-    # Rows of zeros have no embedding, and are no copies of each other.
     return link_rows(len(keys), names, [int(k) or None for k in keys])
 
 

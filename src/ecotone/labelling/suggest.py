@@ -135,6 +135,7 @@ def _pool(now: Situation, rows: np.ndarray, weight: np.ndarray) -> diversity.Poo
         affinity=np.sqrt(p) if p is not None else _score_affinity(now, rows),
         posteriors=p,
         site=None if now.site is None else now.site[rows],
+        even=p is None,
     )
 
 
