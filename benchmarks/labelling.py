@@ -27,7 +27,7 @@ from ecotone.evaluation.splits import draw_labels, duplicate_keys, link_rows, sp
 from ecotone.evaluation.summary import align
 from ecotone.labelling.representation import held_out, reheat
 from ecotone.labelling.situation import project, row_keys
-from ecotone.labelling.suggest import suggest
+from ecotone.labelling.suggesting import suggest
 from ecotone.simulate.worlds import make_world
 from ecotone.taxonomy.tree import Taxonomy
 from ecotone.types import GlobalScores

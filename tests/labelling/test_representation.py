@@ -9,7 +9,7 @@ from ecotone import FusionClassifier
 from ecotone.errors import InputError
 from ecotone.evaluation.metrics import measure
 from ecotone.labelling.representation import held_out, label_weights, reheat
-from ecotone.labelling.suggest import suggest
+from ecotone.labelling.suggesting import suggest
 from ecotone.simulate.worlds import make_world
 
 

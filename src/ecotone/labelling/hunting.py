@@ -5,7 +5,7 @@ N detections, P positives, d dimensions, S global classes.
 Everything that nobody labelled is background, in which the wanted species is rare. The score of a
 row is a discriminant with the pool's own covariance, w = Sigma^-1 (mu_wanted - mu_pool), beside the
 log likelihood ratio of the global model's scores. The rows that then stand far out are taken for
-half an example each, and the discriminant is refitted, three times.
+half an example each, and the discriminant is refitted. Negatives move mu_pool towards themselves.
 Sources: the shared-covariance discriminant of `fusion.students`; Elkan and Noto 2008 (unlabelled
 rows as background with weights); the likelihood ratio is that of `fusion.mapping`.
 """
@@ -26,9 +26,10 @@ from ecotone.types import GlobalScores
 
 DIMENSIONS = 64
 SHARE = 0.01  # of the pool, that is expected to be wanted
-ROUNDS = 3
+ROUNDS = 1
 PART = 0.5  # of an example, that a row which stands far out counts for
 STEEP = 4.0
+AGAINST = 0.5  # share of the negatives in the background's mean, once there are many
 SCORES_WEIGHT = 0.5
 KAPPA = 2.0  # pseudo-counts of the pool in the wanted species' distribution of global classes
 BLOCK = 65536
@@ -126,6 +127,9 @@ def _discriminate(
     more = None if evidence is None else SCORES_WEIGHT * _standard(evidence, open_rows)
     mean = z.mean(axis=0, dtype=np.float64)
     covariance = _covariance(z, mean)
+    against = AGAINST * len(no) / (len(no) + 10.0)
+    if len(no):
+        mean = (1.0 - against) * mean + against * z[no].mean(axis=0, dtype=np.float64)
     part = np.zeros(len(z))
     out = np.zeros(len(z))
     for step in range(ROUNDS + 1):

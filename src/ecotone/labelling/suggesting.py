@@ -15,7 +15,7 @@ from ecotone.fusion.classifier import FusionClassifier
 from ecotone.fusion.threads import one_blas_thread
 from ecotone.labelling import diversity
 from ecotone.labelling.candidates import draw, representatives
-from ecotone.labelling.expected_gain import Gain, expected_gain
+from ecotone.labelling.gain import Gain, expected_gain
 from ecotone.labelling.situation import Situation, look
 from ecotone.labelling.uncertain import class_shares, need
 

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from ecotone import FusionClassifier
 from ecotone.errors import InputError
-from ecotone.labelling import suggest as module
-from ecotone.labelling.suggest import RARE, REASONS, TYPICAL, UNREACHED, suggest
+from ecotone.labelling import suggesting as module
+from ecotone.labelling.suggesting import RARE, REASONS, TYPICAL, UNREACHED, suggest
 from ecotone.simulate.worlds import make_world
 from ecotone.types import GlobalScores
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ecotone.errors import InputError
-from ecotone.labelling.expected_gain import expected_gain
+from ecotone.labelling.gain import expected_gain
 
 
 def power_law(n, now=0.2, fixed=0.3, b=0.6, last=60):
