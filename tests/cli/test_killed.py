@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -28,6 +29,14 @@ def many(tmp_path, make_picture) -> Path:
                      size=(320, 240), seed=i, taken=f"2024:05:01 06:{i:02d}:00")
     (tmp_path / "PHOTOS" / "cam0" / "broken.jpg").write_bytes(b"\xff\xd8\xff\xe0 not a picture")
     return tmp_path / "PHOTOS"
+
+
+@pytest.fixture
+def crowd(many) -> Path:
+    """The same pictures in six more folders: enough work to be interrupted in the middle of it."""
+    for n in range(6):
+        shutil.copytree(many / "cam1", many / f"copy{n}")
+    return many
 
 
 def contents(folder: Path) -> dict[str, object]:
@@ -100,11 +109,11 @@ def test_classify_and_embed_go_on_after_a_kill(many, two_projects, onnx_model, c
     assert expected["failed"]
 
 
-def test_an_interrupt_ends_with_130_and_what_was_done_stays(many, two_projects, onnx_model):
+def test_an_interrupt_ends_with_130_and_what_was_done_stays(crowd, two_projects, onnx_model):
     calm, stopped = two_projects
     for folder in two_projects:
-        assert cli.run(["add", "images", str(many), "--project", str(folder)]) == 0
-    words = ["embed", "--batch-size", "2", "--project"]
+        assert cli.run(["add", "images", str(crowd), "--project", str(folder)]) == 0
+    words = ["embed", "--batch-size", "1", "--project"]
     process = subprocess.Popen(
         [sys.executable, "-m", "ecotone", *words, str(stopped)], stdout=subprocess.PIPE,
         stderr=subprocess.PIPE, text=True,

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import json
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -9,11 +7,9 @@ from hypothesis import strategies as st
 from ecotone.errors import FormatError
 from ecotone.ingest.deployments_table import (
     DeploymentRow,
-    Instance,
     degrees,
     middle,
     read_deployments,
-    read_instances,
 )
 
 
@@ -91,14 +87,5 @@ def test_degrees_are_read_in_every_way_of_writing_them(value):
         assert degrees(written, "NS") == pytest.approx(value, abs=1e-5)
 
 
-def test_instances_of_speciesnet(tmp_path):
-    path = write(tmp_path, json.dumps({"instances": [
-        {"filepath": "a/1.jpg", "latitude": 1.5, "longitude": "2.5", "country": "GBR"},
-        {"filepath": "a/2.jpg", "country": "GBR"}, {"filepath": "b.jpg", "latitude": 91,
-                                                    "longitude": 0}, {"file": "c.jpg"}, 7]}))
-    found, problems = read_instances(path)
-    assert found == [Instance("a/1.jpg", 1.5, 2.5)]
-    assert problems[0].startswith("d.csv: 3 instances") and "b.jpg (91, 0)" in problems[0]
-    with pytest.raises(FormatError, match="expected SpeciesNet's input"):
-        read_instances(write(tmp_path, "[]"))
+def test_the_place_of_most_pictures():
     assert middle([(1.0, 2.0), (3.0, 4.0), (3.0, 4.0)]) == (3.0, 4.0)

@@ -154,7 +154,7 @@ def test_files_of_another_kind_are_refused(filled, tmp_path, scores_csv):
         tmp_path, md({"file": "cam1/red_deer_0.jpg", "detections": [found()]}), "md.json")
     with pytest.raises(FormatError, match="ecotone add detections"):
         filled.add_scores(only_boxes)
-    with pytest.raises(FormatError, match="not valid json"):
+    with pytest.raises(FormatError, match="ecotone add scores"):
         filled.add_detections(scores_csv)
 
 

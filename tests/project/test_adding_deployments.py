@@ -55,6 +55,22 @@ def test_places_of_speciesnets_instances_go_to_their_deployments(small_project, 
     assert any("several places" in p and "cam0" in p for p in report.problems)
 
 
+def test_the_country_that_all_instances_share_is_kept_for_refine(small_project, tmp_path):
+    from ecotone.project.refining_settings import settings_of
+
+    fence = write(tmp_path, {"mammalia;carnivora;felidae;panthera;leo": {
+        "allow": {"KEN": [], "TZA": []}}}, "geofence_release.json")
+
+    def kept(*countries, **options):
+        rows = [{"filepath": f"cam0/{i:02d}.jpg", "country": c} for i, c in enumerate(countries)]
+        add_instances(small_project, write(tmp_path, {"instances": rows}, "instances.json"))
+        return settings_of(small_project, **options).country
+
+    assert kept("KEN", "KEN", geofence=fence) == "KEN"
+    assert kept("KEN", "KEN") == ""  # without a geofence a country changes nothing
+    assert kept("KEN", "KEN", geofence=fence, country="TZA") == "TZA"
+
+
 def test_instances_need_pictures(tmp_path):
     from ecotone.project import Project
 

@@ -12,14 +12,12 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from ecotone.errors import FormatError, InputError
 from ecotone.ingest.camtrapdp_times import fits_time
 from ecotone.ingest.events import iso_time
-from ecotone.ingest.results import read_number
 from ecotone.ingest.tables import Table, number, read_table
-from ecotone.ingest.text import read_json, some
+from ecotone.ingest.text import some
 from ecotone.ingest.zones import find_zone
 
 DEPLOYMENT = (
@@ -207,47 +205,6 @@ def _joined(a: DeploymentRow, b: DeploymentRow, told: _Told) -> DeploymentRow:
         a.line, a.id, a.name or b.name, here.latitude, here.longitude, (first or [""])[0],
         (last or [""])[-1], a.time_zone or b.time_zone,
     )
-
-
-@dataclass(frozen=True)
-class Instance:
-    """A picture with its place, as SpeciesNet takes it."""
-
-    file: str
-    latitude: float
-    longitude: float
-
-
-def read_instances(path: Path) -> tuple[list[Instance], list[str]]:
-    """The pictures of a SpeciesNet instances.json that have coordinates, and what was wrong.
-
-    Raises FormatError when it is no such file.
-    """
-    data = read_json(path)
-    listed = data.get("instances") if isinstance(data, dict) else None
-    if not isinstance(listed, list):
-        raise FormatError(f'{path}: expected SpeciesNet\'s input, {{"instances": [...]}}.')
-    found, wrong = [], []
-    for position, entry in enumerate(listed):
-        file, latitude, longitude = _instance(entry)
-        if not file:
-            wrong.append(f"instance {position}")
-        elif latitude is not None and longitude is not None:
-            if abs(latitude) <= 90 and abs(longitude) <= 180:
-                found.append(Instance(file, latitude, longitude))
-            else:
-                wrong.append(f"{file} ({latitude:g}, {longitude:g})")
-    if not wrong:
-        return found, []
-    return found, [f"{path.name}: {len(wrong):,} instances without a file or with coordinates that "
-                   f"are not on earth, left out: {some(wrong)}"]
-
-
-def _instance(entry: Any) -> tuple[str, float | None, float | None]:
-    if not isinstance(entry, dict) or not isinstance(entry.get("filepath"), str):
-        return "", None, None
-    return (entry["filepath"].strip(), read_number(entry.get("latitude")),
-            read_number(entry.get("longitude")))
 
 
 def middle(places: Sequence[tuple[float, float]]) -> tuple[float, float]:

@@ -8,17 +8,15 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from ecotone.ingest.deployments_table import (
-    DeploymentRow,
-    middle,
-    read_deployments,
-    read_instances,
-)
+from ecotone.ingest.deployments_table import DeploymentRow, middle, read_deployments
+from ecotone.ingest.instances import read_instances
 from ecotone.ingest.matching import MediaIndex
 from ecotone.ingest.text import some
 from ecotone.project.adding import AddReport, Progress, need_media, sayer
 from ecotone.project.times import renew_events
 from ecotone.store.tables import DeploymentFacts, DeploymentTable
+
+REGION = "region"  # the note in the catalogue that holds country and state of instances
 
 
 def add_deployments(
@@ -100,14 +98,18 @@ def _key(name: str) -> str:
 def add_instances(
     project: Any, file: Path, progress: Progress | None = None
 ) -> AddReport:
-    """Add the coordinates of deployments from a SpeciesNet instances.json.
+    """Add the coordinates of deployments from a SpeciesNet instances.json, and its country.
 
-    Of different places in one deployment the one that most of its pictures name is taken.
+    Of different places in one deployment the one that most of its pictures name is taken. A country
+    (and state) that all instances share is what `refine` takes where it is told no other.
     Raises FormatError when the file is none, ProjectError without pictures.
     """
     say = sayer(progress)
     say(0, None, f"reading {file.name}")
-    instances, problems = read_instances(file)
+    found = read_instances(file)
+    _keep_region(project, {(i.country, i.admin1_region) for i in found.rows})
+    instances = [i for i in found.rows if i.latitude is not None]
+    problems = list(found.problems)
     media = need_media(project.catalog)
     matches = MediaIndex(media.path, media.file_path).find([i.file for i in instances], file.parent)
     problems += matches.problems(file.name, "instances")
@@ -122,6 +124,13 @@ def add_instances(
         problems.append(f"{file.name}: {len(several):,} deployments with pictures of several "
                         f"places, the most frequent is taken: {some(several)}")
     return _store(project, list(_facts(places)), problems)
+
+
+def _keep_region(project: Any, regions: set[tuple[str, str]]) -> None:
+    countries = {country for country, _ in regions}
+    if len(countries) == 1 and countries != {""}:
+        state = next(iter(regions))[1] if len(regions) == 1 else ""
+        project.catalog.set_note(REGION, [countries.pop(), state])
 
 
 def _facts(places: Mapping[str, list[tuple[float, float]]]) -> Iterable[DeploymentFacts]:

@@ -14,6 +14,7 @@ from ecotone.hierarchy.ensemble import EnsembleThresholds
 from ecotone.hierarchy.five_stage_settings import FiveStageSettings
 from ecotone.ingest.geofence_file import read_geofence, read_geofence_rules
 from ecotone.ingest.text import some
+from ecotone.project.adding_deployments import REGION
 from ecotone.project.occurring import find_list
 from ecotone.taxonomy.geofence import Geofence, check_region
 
@@ -67,9 +68,11 @@ def settings_of(
         raise InputError(f"alpha is {alpha:g}, expected a number between 0 and 1, as 0.05.")
     from_file = species is None
     listed = find_list(config.species_list if from_file else species, project.path, from_file)
+    given = _file(project, geofence, config.geofence)
+    if given and country is None and admin1_region is None and not config.country:
+        country, admin1_region = project.catalog.note(REGION) or ("", "")
     country = config.country if country is None else country
     admin1_region = config.admin1_region if admin1_region is None else admin1_region
-    given = _file(project, geofence, config.geofence)
     fixes = _file(project, geofence_fixes, config.geofence_fixes)
     country, admin1_region = check_region(country, admin1_region) or ("", admin1_region)
     limits = thresholds_of({**config.ensemble, **(thresholds or {})})
