@@ -50,7 +50,8 @@ def read_box_table(path: Path) -> ResultFile:
     if dialect is None or dialect.command != DETECTIONS:
         more = f"is {dialect.says}; {advice(dialect.command)}" if dialect else (
             f"row 1: no columns of boxes (found: {some(table.header, 8)}); expected animl's "
-            "Detections.csv (category, conf, bbox1 to bbox4)"
+            "Detections.csv (category, conf, bbox1 to bbox4); a table of scores is given to: "
+            "ecotone add scores"
         )
         raise FormatError(f"{path}: {more}.")
     problems = Problems(path)
