@@ -6,6 +6,7 @@ import pytest
 
 from ecotone.errors import FormatError, InputError
 from ecotone.project import Project
+from ecotone.project.adding_deployments import REGION
 from ecotone.project.refining_settings import settings_of
 
 RULES = {"mammalia;carnivora;felidae;panthera;leo": {"allow": {"KEN": [], "USA": ["CA"]}}}
@@ -53,6 +54,15 @@ roll_up = 0.5
             "climb", 0.1, 0.9, 0.6)
         assert (s.country, s.admin1_region, s.species, s.seed) == ("USA", "CA", "", 7)
         assert s.kept["country"] == "USA" and s.kept["five_stage"]["crops"] == 5
+
+
+def test_the_country_that_instances_share_is_taken_where_nobody_names_one(project):
+    project.catalog.set_note(REGION, ["USA", "CA"])
+    rules = project.path / "rules.json"
+    s = settings_of(project, geofence=rules)
+    assert (s.country, s.admin1_region) == ("USA", "CA") and s.kept["country"] == "USA"
+    assert settings_of(project, geofence=rules, country="KEN").admin1_region == ""
+    assert settings_of(project).country == ""  # without rules there is nothing to ask
 
 
 @pytest.mark.parametrize("options, told", [

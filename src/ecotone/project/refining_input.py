@@ -106,8 +106,6 @@ def gather_refinement(project: Any, settings: RefineSettings, say: Progress) -> 
     Raises ProjectError when there are no pictures, no embeddings, no tree, or nothing to learn
     from; InputError when a model, a list or a label is not as it should be.
     """
-    from ecotone.store.vectors import read_embeddings
-
     catalog = project.catalog
     everything = catalog.detections()
     if not len(everything):
@@ -122,16 +120,10 @@ def gather_refinement(project: Any, settings: RefineSettings, say: Progress) -> 
     present = occurring(settings.species, sorted(set(known.values())), taxonomy)
     media = catalog.media()
     say(0, None, "deciding what each detection is called before")
-    found = labels_before(
-        everything, _looked(media, everything), scores, taxonomy,
-        Decide(settings.thresholds, settings.geofence, settings.country, settings.admin1_region,
-               catalog.note("taxonomy") or ()),
-    )
-    values, usable = read_embeddings(catalog, project.path / "vectors", model, everything.id)
-    if not usable.any():
-        raise ProjectError(
-            f"no detection has an embedding of {model!r}; run: ecotone embed --model {model}"
-        )
+    decide = Decide(settings.thresholds, settings.geofence, settings.country,
+                    settings.admin1_region, catalog.note("taxonomy") or ())
+    found = labels_before(everything, _looked(media, everything), scores, taxonomy, decide)
+    values, usable = _embeddings(project, model, everything)
     before = Before.read(found.label, taxonomy, len(everything))
     aliases = _aliases(names)
     trusted = trust(labels[usable], part_of(before, usable), found.score[usable], taxonomy,
@@ -147,6 +139,20 @@ def gather_refinement(project: Any, settings: RefineSettings, say: Progress) -> 
         taxonomy, aliases, local, present, model, tuple(scores),
         tuple(_notes(found.notes, taxonomy, present, usable)) + trusted.notes,
     )
+
+
+def _embeddings(
+    project: Any, model: str, detections: Detections
+) -> tuple[np.ndarray, np.ndarray]:
+    from ecotone.store.vectors import read_embeddings
+
+    folder = project.path / "vectors"
+    values, usable = read_embeddings(project.catalog, folder, model, detections.id)
+    if not usable.any():
+        raise ProjectError(
+            f"no detection has an embedding of {model!r}; run: ecotone embed --model {model}"
+        )
+    return values, usable
 
 
 def _looked(media: Any, detections: Detections) -> np.ndarray:

@@ -45,19 +45,17 @@ def settings_of(
     method: str | None = None,
     alpha: float | None = None,
     species: str | None = None,
-    country: str | None = None,
-    admin1_region: str | None = None,
-    geofence: str | Path | None = None,
-    geofence_fixes: str | Path | None = None,
     thresholds: Mapping[str, float] | None = None,
     trusted_score: float | None = None,
     embedding_model: str | None = None,
     score_models: Sequence[str] | None = None,
     seed: int | None = None,
+    **where: Any,
 ) -> RefineSettings:
     """Settings of the project, where the call does not say otherwise.
 
-    Raises InputError, saying what was expected, for a value that is not possible.
+    where: country, admin1_region, geofence, geofence_fixes. Raises InputError, saying what was
+    expected, for a value that is not possible.
     """
     config = project.config
     method = method or config.refine_method
@@ -66,29 +64,44 @@ def settings_of(
     alpha = config.refine_alpha if alpha is None else float(alpha)
     if not 0.0 < alpha < 1.0:
         raise InputError(f"alpha is {alpha:g}, expected a number between 0 and 1, as 0.05.")
-    from_file = species is None
-    listed = find_list(config.species_list if from_file else species, project.path, from_file)
+    listed = find_list(config.species_list if species is None else species, project.path,
+                       species is None)
+    fence, place = _place(project, **where)
+    limits = thresholds_of({**config.ensemble, **(thresholds or {})})
+    five = _five_stage(config, trusted_score)
+    kept = {
+        **config.as_dict(), **place, "refine_method": method, "refine_alpha": alpha,
+        "species_list": str(listed), "five_stage": five.as_dict(),
+        "ensemble": {f.name: getattr(limits, f.name) for f in fields(limits)},
+        "trusted_score": five.trusted_score,
+    }
+    return RefineSettings(
+        method, alpha, five, limits, fence, place["country"], place["admin1_region"], listed,
+        embedding_model, score_models, config.random_state if seed is None else seed, kept,
+    )
+
+
+def _place(
+    project: Any,
+    country: str | None = None,
+    admin1_region: str | None = None,
+    geofence: str | Path | None = None,
+    geofence_fixes: str | Path | None = None,
+) -> tuple[Geofence | None, dict[str, str]]:
+    """The geofence, and where it is asked for, as plain values; the country that instances share
+    where nobody names one."""
+    config = project.config
     given = _file(project, geofence, config.geofence)
+    fixes = _file(project, geofence_fixes, config.geofence_fixes)
     if given and country is None and admin1_region is None and not config.country:
         country, admin1_region = project.catalog.note(REGION) or ("", "")
     country = config.country if country is None else country
     admin1_region = config.admin1_region if admin1_region is None else admin1_region
-    fixes = _file(project, geofence_fixes, config.geofence_fixes)
     country, admin1_region = check_region(country, admin1_region) or ("", admin1_region)
-    limits = thresholds_of({**config.ensemble, **(thresholds or {})})
-    five = _five_stage(config, trusted_score)
-    kept = {
-        **config.as_dict(), "refine_method": method, "refine_alpha": alpha,
-        "species_list": str(listed), "country": country, "admin1_region": admin1_region,
-        "geofence": str(given or ""), "geofence_fixes": str(fixes or ""),
-        "ensemble": {f.name: getattr(limits, f.name) for f in fields(limits)},
-        "five_stage": five.as_dict(), "trusted_score": five.trusted_score,
+    return _fence(given, fixes, country, admin1_region), {
+        "country": country, "admin1_region": admin1_region, "geofence": str(given or ""),
+        "geofence_fixes": str(fixes or ""),
     }
-    seed = config.random_state if seed is None else seed
-    return RefineSettings(
-        method, alpha, five, limits, _fence(given, fixes, country, admin1_region), country,
-        admin1_region, listed, embedding_model, score_models, seed, kept,
-    )
 
 
 def thresholds_of(values: Mapping[str, Any]) -> EnsembleThresholds:
