@@ -117,6 +117,8 @@ def test_an_interrupt_ends_with_130_and_what_was_done_stays(crowd, two_projects,
     process = subprocess.Popen(
         [sys.executable, "-m", "ecotone", *words, str(stopped)], stdout=subprocess.PIPE,
         stderr=subprocess.PIPE, text=True,
+        # A suite that runs in the background of a shell hands its deafness to SIGINT down.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     with Project(stopped) as project:
         while not any(run.command == "embed" for run in project.catalog.runs()):
