@@ -12,14 +12,14 @@ from typing import Any
 import numpy as np
 
 import ecotone
-from ecotone.errors import InputError
+from ecotone.errors import InputError, ProjectError
 from ecotone.export.detections import class_columns
 from ecotone.ingest.results import Scores
 from ecotone.project.modelling import class_rows
 from ecotone.project.records import LATEST, read_record
 from ecotone.types import Posteriors
 
-SOURCES = ("best", "fused", "local")
+SOURCES = ("best", "fused", "local", "refined")
 TYPES = ("human", "vehicle", "blank", "unknown")
 LEAST = 1e-3  # scores below it are not written
 
@@ -73,7 +73,7 @@ class Answerer:
     def of(self, ids: Sequence[str]) -> Answers:
         """What is said of some detections."""
         values = self._values(ids)
-        names, safe = self.posteriors.classes, [_tag(c) for c in self.posteriors.classes]
+        names, safe = self.posteriors.classes, [tag(c) for c in self.posteriors.classes]
         latin = ["" if t == "blank" else row["scientificName"]
                  for row, t in zip(self.classes, self.types, strict=False)]
         columns = class_columns(values, safe, latin)
@@ -111,21 +111,33 @@ class Answerer:
         return values
 
 
-def answers_of(project: Any, run: str | None = None, source: str = "best") -> Answerer | None:
-    """The answers of a run, default the newest; None when nothing was fused and no run is asked.
+def answers_of(project: Any, run: str | None = None, source: str = "best") -> Any:
+    """The answers of a run, default the newest: an Answerer, or what has its methods; None when
+    there is nothing and no run is asked.
 
+    source "refined": of the refinement that counts. "best" is the fusion, else the refinement.
     Raises InputError on another source, ProjectError when there is no such run.
     """
     if source not in SOURCES:
         raise InputError(f"source is {source!r}, expected one of {', '.join(SOURCES)}.")
-    if run is None and not project.catalog.note(LATEST):
+    nothing = run is None and not project.catalog.note(LATEST)
+    if source == "refined" or (nothing and source == "best"):
+        from ecotone.project.refined import refined_of
+        from ecotone.project.refined_answers import RefinedAnswers
+
+        refined = refined_of(project, run if source == "refined" else None)
+        if refined is not None:
+            return RefinedAnswers(project, refined)
+        if source == "refined":
+            raise ProjectError("no refinement counts here; run: ecotone refine")
+    if nothing:
         return None
     return Answerer(project, read_record(project, run or "latest"), source)
 
 
 def classified_by(record: dict[str, Any], source: str) -> str:
     """Who classified: this program with its version, the run, and the global models."""
-    models = [_tag(m) for m in record.get("score_models", ())]
+    models = [tag(m) for m in record.get("score_models", ())]
     what = ", ".join(models) if models and source != "local" else "local model"
     version = record.get("versions", {}).get("ecotone", ecotone.__version__)
     return f"ecotone {version} ({record['run']}; {what})"
@@ -139,7 +151,7 @@ def type_of(label: str) -> str:
     return special if special in TYPES else "animal"
 
 
-def _tag(text: str) -> str:
+def tag(text: str) -> str:
     """A name that may stand in `key:value | key:value`."""
     return " ".join(text.replace("|", "/").replace(":", " ").split())
 

@@ -233,6 +233,8 @@ def _table(
     from ecotone.store.vectors import read_posteriors, read_scores
 
     form, catalog = format_of(path, format), project.catalog
+    if source == "refined":
+        raise InputError("a table has columns of its own for the refined labels; leave --of out.")
     refined = refined_of(project)
     fused = refined is None or bool(catalog.note(LATEST))
     record = read_record(project) if fused else {"run": "", "classes": [], "preferred": ""}

@@ -44,7 +44,7 @@ class MachineRows:
                     observationLevel="media", mediaID=place.medium, label=found.label[i],
                     observationType=found.type[i], scientificName=found.scientific_name[i],
                     vernacularName=found.vernacular_name[i],
-                    classificationProbability=f"{found.probability[i]:.4f}",
+                    classificationProbability=_probability(found.probability[i]),
                     observationTags=found.alternatives[i],
                 )
                 if d.category[n] != "blank" and d.media_id[n] in self.seen:
@@ -81,7 +81,7 @@ class MachineRows:
                 row.update(
                     observationLevel="event",
                     count=str(tally.most) if row["observationType"] != "blank" else "",
-                    classificationProbability=f"{tally.total / tally.boxes:.4f}",
+                    classificationProbability=_probability(tally.total / tally.boxes),
                 )
                 yield row
 
@@ -139,3 +139,7 @@ def _joined(a: Place, b: Place) -> Place:
     first = min(((m, t) for m, t in starts if m is not None), default=(0.0, a.start))[1]
     last = max(((m, t) for m, t in ends if m is not None), default=(0.0, a.end))[1]
     return a._replace(start=first, end=last)
+
+
+def _probability(value: float) -> str:
+    return f"{value:.4f}" if value == value else ""

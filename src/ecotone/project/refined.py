@@ -57,6 +57,10 @@ class Refined(Mapping[str, RefinedLabel]):
     def __iter__(self) -> Iterator[str]:
         return iter(self._row)
 
+    def shown(self, label: str) -> tuple[str, str]:
+        """(label, scientific name) as shown, of a label in the audit."""
+        return self._names.of(label)
+
     def __len__(self) -> int:
         return len(self._row)
 

@@ -26,7 +26,8 @@ def study_of(
 ) -> Study:
     """The project as a study; media and observations are made anew in every loop.
 
-    source: probabilities of the "fused" predictor, the "local" model alone, or the "best" of both.
+    source: probabilities of the "fused" predictor, the "local" model alone, or the "best" of both;
+    or what the "refined" labels are.
     run: default the newest fusion. machine, people: whether observations by machines and by people
     are given, kept ones included. events: also one machine observation an event and species, with
     the most boxes in one picture as `count`. `problems` tells what a reader should know.
