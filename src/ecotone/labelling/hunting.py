@@ -74,16 +74,8 @@ def hunt(
     """
     embeddings = check_embeddings(embeddings)
     n = len(embeddings)
-    yes, no = _rows(positives, n, "positives"), _rows(negatives, n, "negatives")
-    if not len(yes):
-        raise InputError("positives: none given; label at least one example of the species.")
-    both = np.intersect1d(yes, no)
-    if len(both):
-        raise InputError(f"negatives: row {both[0]} is among the positives too.")
-    if not 0 < share <= 0.5:
-        raise InputError(f"share: {share}, expected above 0 and at most 0.5.")
-    if bursts is not None and len(bursts) != n:
-        raise InputError(f"bursts: {len(bursts)} entries, embeddings have {n} rows.")
+    yes, no = _told(positives, negatives, n)
+    _check(n, share, bursts)
     keys = row_keys(embeddings, random_state)
     given = one_model(scores, n)
     z = project(embeddings, keys, max(min(DIMENSIONS, embeddings.shape[1] // 2), 1))
@@ -96,6 +88,26 @@ def hunt(
         np.flatnonzero(np.isin(some, yes)), np.flatnonzero(np.isin(some, no)), share,
     )
     return _ranked(value, units_of(keys, bursts), keys, np.concatenate([yes, no]))
+
+
+def _told(
+    positives: Sequence[int] | np.ndarray, negatives: Sequence[int] | np.ndarray | None, n: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Row numbers of the positives and of the negatives, checked."""
+    yes, no = _rows(positives, n, "positives"), _rows(negatives, n, "negatives")
+    if not len(yes):
+        raise InputError("positives: none given; label at least one example of the species.")
+    both = np.intersect1d(yes, no)
+    if len(both):
+        raise InputError(f"negatives: row {both[0]} is among the positives too.")
+    return yes, no
+
+
+def _check(n: int, share: float, bursts: Sequence[object] | None) -> None:
+    if not 0 < share <= 0.5:
+        raise InputError(f"share: {share}, expected above 0 and at most 0.5.")
+    if bursts is not None and len(bursts) != n:
+        raise InputError(f"bursts: {len(bursts)} entries, embeddings have {n} rows.")
 
 
 def _rows(given: Sequence[int] | np.ndarray | None, n: int, what: str) -> np.ndarray:

@@ -67,20 +67,16 @@ def suggest(
     curve: tuple[Sequence[float], Sequence[float]] | None = None,
     random_state: int = 0,
 ) -> Suggestions:
-    """What to label next.
+    """What to label next: typical rows without classifier and posteriors; else what is uncertain,
+    rare or disputed, spread out. The order of rows plays no part.
 
     embeddings: (N, D); rows of zeros (no embedding) are never asked. scores: as in
     FusionClassifier. labels: N class names, None where unlabelled. classifier: fitted on these
-    rows (with or without labels), or None. posteriors, map_posteriors: (N, K), where they are at
-    hand; else the classifier's. groups: N sites, over which questions are balanced. bursts: N;
-    a burst, and copies of one picture, get one question, and none when a row of them has a label.
-    classes: K names; default the classifier's. n: questions. curve: label counts and accuracies of
-    the project, see `expected_gain`.
-
-    Without classifier and posteriors the questions are typical of groups of the embeddings (and of
-    the scores); with them, what is uncertain, rare or disputed is asked first, spread out.
-    The order of rows plays no part, but for exact copies. Raises InputError when something does
-    not fit.
+    rows, with or without labels. posteriors, map_posteriors: (N, K); default the classifier's.
+    groups: N sites, to balance over. bursts: N; a burst, and copies of one picture, get one
+    question, and none when a row of them has a label. classes: K names; default the
+    classifier's. n: questions. curve: label counts and accuracies, see `expected_gain`.
+    Raises InputError when something does not fit.
     """
     if n < 1:
         raise InputError(f"n: {n}, expected at least 1 question.")
@@ -89,13 +85,15 @@ def suggest(
         map_posteriors=map_posteriors, groups=groups, bursts=bursts, classes=classes,
         random_state=random_state,
     )
+    return _ask(now, n, None if curve is None else expected_gain(curve[0], curve[1], n))
+
+
+def _ask(now: Situation, n: int, gain: Gain | None) -> Suggestions:
     rows, weight = _candidates(now)
-    gain = None if curve is None else expected_gain(curve[0], curve[1], n)
     if not len(rows):
         empty = np.empty(0, dtype=object)
         return Suggestions(rows, empty, np.empty(0), empty, gain, (1.0, 1.0))
-    pool, known = _pool(now, rows, weight), _known(now, rows)
-    found = diversity.choose(pool, known, n)
+    found = diversity.choose(_pool(now, rows, weight), _known(now, rows), n)
     chosen = rows[found.at]
     return Suggestions(
         row=chosen,
