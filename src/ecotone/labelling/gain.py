@@ -8,7 +8,7 @@ e: error now; f: share of it that no label mends; b: how fast the rest goes. Eve
 grid is weighed by how well it explains the points (normal noise of the test rows), with flat priors
 on f and log b, and some weight on f = 1, a curve at its end. The gain is the mean over them, its
 interval their middle 90 %. A curve that has just begun to fall says little about where it ends, and
-the interval says so.
+the interval says so. It is one of the mean curve; a single draw of labels strays further.
 Source: Figueroa et al. 2012 (inverse power law of learning curves); Viering and Loog 2023, survey.
 """
 
