@@ -215,7 +215,7 @@ def scores_of(answer: Refinement, truth: np.ndarray, tree: ClassTree) -> dict[st
     found = asdict(hierarchical_scores(answer, truth, tree))
     changed = int(answer.changed.sum())
     right = 0 if not changed else round(found["hierarchical_accuracy"] * changed)
-    low, high = wilson(right, changed)
+    low, high = (round(v, 9) for v in wilson(right, changed))  # 1 is 1 when all are right
     values = {k: None if v != v else v for k, v in found.items()}
     return {**values, "changed": changed, "right": right, "low": low, "high": high,
             "finer": int(finer.sum())}

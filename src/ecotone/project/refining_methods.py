@@ -115,7 +115,7 @@ class Climb:
             self.model.calibration_scores_ = scores[people]
             self.model.n_calibration_ = int(people.sum())
             self.model.threshold_ = self.model.threshold(alpha)
-        else:
+        elif len(scores) >= least:
             self._extra = (BY_MODEL.format(people=int(people.sum()), least=least, alpha=alpha),)
 
     def at(self, alpha: float) -> None:
