@@ -19,19 +19,6 @@ def here(tmp_path, monkeypatch, pictures, labels_csv, scores_csv, onnx_model) ->
     return tmp_path
 
 
-@pytest.fixture
-def call(capsys):
-    """Run a command that must end well; what it printed."""
-
-    def run(*words: str) -> str:
-        code = cli.run([str(w) for w in words])
-        out, err = capsys.readouterr()
-        assert code == 0, err
-        return out
-
-    return run
-
-
 def rows_of(path: Path) -> list[dict[str, str]]:
     with path.open(encoding="utf-8", newline="") as handle:
         return list(csv.DictReader(handle))

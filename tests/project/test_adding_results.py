@@ -101,11 +101,11 @@ PATHS = st.lists(st.sampled_from(["a", "b", "IMG_1.JPG", "img_1.jpg", "2.jpg", "
 
 @settings(max_examples=200, deadline=None)
 @given(st.lists(PATHS, min_size=1, max_size=6, unique=True), st.lists(PATHS, max_size=6),
-       st.sampled_from(["/root", "/root/a", "/other"]), st.booleans())
+       st.sampled_from(["/pictures", "/pictures/a", "/other"]), st.booleans())
 def test_known_paths_mean_what_the_search_would_find(known, files, folder, windows):
     files = [f.replace("/", "\\") if windows else f for f in (*files, *known[:2])]
     with Catalog.open(":memory:", create=True) as catalog:
-        catalog.add_media([NewMedium(f"m{n}", "/root", f) for n, f in enumerate(known)])
+        catalog.add_media([NewMedium(f"m{n}", "/pictures", f) for n, f in enumerate(known)])
         media = catalog.media()
     table = adding_results.Path(folder) / "md.json"
     quick = adding_results._known_files(media, files, table)

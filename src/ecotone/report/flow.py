@@ -114,7 +114,6 @@ def _ribbons(
     left: Mapping[str, float], right: Mapping[str, float], kinds: Mapping[str, str],
 ) -> list[str]:
     x0, x1 = NAME_LEFT + 8 + BAR, WIDTH - NAME_RIGHT - 8 - BAR
-    middle = (x0 + x1) / 2
     rank_source = {s: i for i, s in enumerate(sources)}
     rank_target = {t: i for i, t in enumerate(targets)}
     out, start, end = [], dict(left), {}
@@ -128,11 +127,7 @@ def _ribbons(
     for link in sorted(links, key=lambda x: (rank_target[x.target], rank_source[x.source])):
         a, b, thick = from_y[link], end[link.target], UNIT * link.weight
         end[link.target] += thick
-        path = (
-            f"M{x0:.1f} {a:.1f}C{middle:.1f} {a:.1f} {middle:.1f} {b:.1f} {x1:.1f} {b:.1f}"
-            f"V{b + thick:.1f}C{middle:.1f} {b + thick:.1f} {middle:.1f} {a + thick:.1f} "
-            f"{x0:.1f} {a + thick:.1f}Z"
-        )
+        path = svg.ribbon(x0, x1, a, b, thick)
         told = f"{link.target}: {svg.percent(link.weight)} from {short_name(link.source)}"
         out.append(svg.element("path", svg.element("title", svg.escape(told)), d=path,
                                class_=f"ribbon {tone_of(kinds, link.target)}"))

@@ -102,7 +102,6 @@ def _ribbons(
     unit: float, tone: Mapping[str, str],
 ) -> list[str]:
     x0, x1 = NAME_LEFT + 8 + BAR, WIDTH - NAME_RIGHT - 8 - BAR
-    middle = (x0 + x1) / 2
     of_source, of_target = {n: i for i, n in enumerate(sources)}, {
         n: i for i, n in enumerate(targets)}
     start = {n: top for n, (top, _) in left.items()}
@@ -116,11 +115,7 @@ def _ribbons(
         a, b = begin[link], end[link.target]
         end[link.target] += link.weight * unit
         thick = max(link.weight * unit, THIN)
-        path = (
-            f"M{x0:.1f} {a:.1f}C{middle:.1f} {a:.1f} {middle:.1f} {b:.1f} {x1:.1f} {b:.1f}"
-            f"V{b + thick:.1f}C{middle:.1f} {b + thick:.1f} {middle:.1f} {a + thick:.1f} "
-            f"{x0:.1f} {a + thick:.1f}Z"
-        )
+        path = svg.ribbon(x0, x1, a, b, thick)
         told = f"{link.weight:,.0f} from {link.source} to {link.target}"
         out.append(svg.element("path", svg.element("title", svg.escape(told)), d=path,
                                class_=f"ribbon {tone[link.target]}"))

@@ -148,3 +148,13 @@ def percent(share: float, digits: int = 0) -> str:
     if float(shown) == 0.0 and share > 0.0:
         return "<1 %" if digits == 0 else f"{10 ** -digits:.{digits}f} %"
     return f"{shown} %"
+
+
+def ribbon(x0: float, x1: float, y0: float, y1: float, thick: float) -> str:
+    """The path of a band that flows from (x0, y0) to (x1, y1), its upper edge; for a `path`'s d."""
+    middle = (x0 + x1) / 2
+    return (
+        f"M{x0:.1f} {y0:.1f}C{middle:.1f} {y0:.1f} {middle:.1f} {y1:.1f} {x1:.1f} {y1:.1f}"
+        f"V{y1 + thick:.1f}C{middle:.1f} {y1 + thick:.1f} {middle:.1f} {y0 + thick:.1f} "
+        f"{x0:.1f} {y0 + thick:.1f}Z"
+    )
