@@ -16,13 +16,16 @@ SOURCE = Path(ecotone.__file__).parent
 LAYERS = (
     ("types", "errors", "config", "study"),
     ("taxonomy", "media"),
-    ("fusion", "hierarchy", "evaluation", "confidence", "labelling", "simulate.worlds"),
-    ("ingest", "store", "backends", "engine", "export", "bundle", "report", "simulate"),
+    ("fusion", "hierarchy", "evaluation", "confidence", "labelling", "context", "discovery", "reid",
+     "simulate.worlds"),
+    ("ingest", "store", "backends", "engine", "export", "bundle", "report", "simulate", "training"),
     ("project",),
+    ("review",),
     ("cli", "__main__"),
 )
 RANK = {room: rank for rank, rooms in enumerate(LAYERS) for room in rooms}
-ARRAYS_ONLY = ("fusion", "hierarchy", "evaluation", "confidence", "labelling", "simulate.worlds")
+ARRAYS_ONLY = ("fusion", "hierarchy", "evaluation", "confidence", "labelling", "context",
+               "discovery", "reid", "simulate.worlds")
 NOT_FOR_ARRAYS = {"pathlib", "csv", "json", "sqlite3", "shutil", "tempfile", "PIL", "onnxruntime"}
 SLOW = ("sklearn", "scipy.optimize", "PIL", "onnxruntime", "rich", "jinja2", "pyarrow", "sqlite3")
 
