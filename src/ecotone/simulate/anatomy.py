@@ -61,9 +61,9 @@ class Coat:
     """A coat. base: most of it; belly: underneath; the other colours default to these.
 
     pattern: "", "stripes", "bars", "spots", "rosettes", "patches", "saddle", "dots" or "quills" in
-    the colour `mark`; scale: how fine; strength: 0..1. legs, face, mane, tail_tip, rump_patch,
-    horn, ear: colours of parts. infrared: how much darker (< 1) or lighter the coat is at night
-    than its lightness by day.
+    the colour `mark`; scale: how fine; strength: 0..1; wander: how far stripes stray, in radians.
+    legs, face, mane, tail_tip, rump_patch, horn, ear: colours of parts. infrared: how much darker
+    (< 1) or lighter the coat is at night than its lightness by day.
     """
 
     base: RGB = (0.55, 0.4, 0.26)
@@ -72,6 +72,7 @@ class Coat:
     mark: RGB = (0.1, 0.08, 0.07)
     scale: float = 1.0
     strength: float = 1.0
+    wander: float = 0.8
     legs: RGB | None = None
     face: RGB | None = None
     mane: RGB | None = None

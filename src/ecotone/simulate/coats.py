@@ -78,8 +78,10 @@ def _pattern(coat: Coat, surface: Surface, masks: dict[str, np.ndarray],
     if not coat.pattern:
         return np.zeros(surface.part.shape, np.float32)
     place = rng.uniform(0, TILE, 2)
-    patterns = {"stripes": _stripes, "bars": _bars, "spots": _spots, "rosettes": _rosettes,
+    patterns = {"bars": _bars, "spots": _spots, "rosettes": _rosettes,
                 "patches": _patches, "saddle": _saddle, "dots": _dots, "quills": _quills}
+    if coat.pattern == "stripes":
+        return _stripes(coat.scale, surface, masks, grid, place, coat.wander)
     return patterns[coat.pattern](coat.scale, surface, masks, grid, place)
 
 
@@ -90,12 +92,13 @@ def _warp(surface: Surface, grid: tuple[np.ndarray, np.ndarray], place: np.ndarr
 
 
 def _stripes(scale: float, s: Surface, masks: dict[str, np.ndarray],
-             grid: tuple[np.ndarray, np.ndarray], place: np.ndarray) -> np.ndarray:
+             grid: tuple[np.ndarray, np.ndarray], place: np.ndarray, wander: float
+             ) -> np.ndarray:
     """Across every part: upright on the trunk, rings on legs and neck; wider on the hips."""
     along = s.u * s.length
     hips = _any(masks, ("body",), s) * smoothstep(0.35, 0.0, s.u)
     bend = 0.16 * hips * (s.v + 1)
-    phase = (along - bend) * 44 * scale * (1 - 0.25 * hips) + 0.8 * _warp(s, grid, place, 70)
+    phase = (along - bend) * 44 * scale * (1 - 0.25 * hips) + wander * _warp(s, grid, place, 70)
     return smoothstep(-0.25, 0.3, np.sin(phase))
 
 

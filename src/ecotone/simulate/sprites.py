@@ -5,6 +5,7 @@ H, W height and width of the sprite in pixels.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -56,31 +57,63 @@ def draw(shape: Shape, coat: Coat, pose: Pose, pixels: float, rng: np.random.Gen
     """A body whose shoulder is `pixels` high. light: strength of the directed light, 0 is overcast.
     """
     chains = build(shape, pose)
-    points = np.concatenate([c.points for c in chains])
-    reach = np.concatenate([c.radii for c in chains])[:, None]
-    low, high = (points - reach).min(axis=0), (points + reach).max(axis=0)
-    low[1] = min(low[1], 0.0)
-    size = np.ceil((high - low) * pixels).astype(int) + 2 * MARGIN
-    width, height = int(size[0]), int(size[1])
-    place = _Place(pixels, MARGIN - low[0] * pixels, MARGIN + high[1] * pixels, (height, width))
+    place = _place(chains, pixels)
+    height, width = place.shape
     colour = np.zeros((height, width, 3), np.float32)
     alpha = np.zeros((height, width), np.float32)
     fur = noise((height, width), 150 / max(pixels, 40), rng, stretch=1.8, exponent=1.0)
-    for layer in (FAR, CORE, FRONT):
-        members = [c for c in chains if c.layer == layer and c.part not in ("eye", "nose")]
-        if not members:
-            continue
-        view, near = place.around(members)
-        surface = _surface(members, near, shape.ruffled)
-        names = tuple(c.part for c in members)
-        painted = colour_of(coat, surface, names, near.grid(), fur[view], rng)
-        lit = _shade(surface.height / pixels, pixels, light) * (FAR_SHADE if layer == FAR else 1.0)
-        painted *= (lit * surface.cover)[..., None]
+    for layer in _layers(chains, place, shape.ruffled, light):
+        view, surface = layer.view, layer.surface
+        painted = colour_of(coat, surface, layer.names, layer.grid, fur[view], rng)
+        painted *= (layer.lit * surface.cover)[..., None]
         colour[view] *= (1 - surface.cover)[..., None]
         colour[view] += painted
         alpha[view] += surface.cover * (1 - alpha[view])
     eyes = _details(chains, place, colour)
     return Sprite(colour, alpha, eyes, place.y0, place.x0)
+
+
+@dataclass(frozen=True, eq=False)
+class Layer:
+    """The parts of a body at one depth. view: where it stands in the sprite; names: of the parts;
+    grid: body coordinates x (1, w) and y (h, 1); lit: the light on it, (h, w)."""
+
+    view: tuple[slice, slice]
+    surface: Surface
+    names: tuple[str, ...]
+    grid: tuple[np.ndarray, np.ndarray]
+    lit: np.ndarray
+
+
+def shape_layers(shape: Shape, pose: Pose, pixels: float, light: float = 1.0
+                 ) -> tuple[tuple[int, int], list[Layer]]:
+    """A body without its coat: height and width of the sprite, and its layers from the far one to
+    the near one. To paint one pose with many coats."""
+    chains = build(shape, pose)
+    place = _place(chains, pixels)
+    return place.shape, list(_layers(chains, place, shape.ruffled, light))
+
+
+def _place(chains: list[Chain], pixels: float) -> _Place:
+    points = np.concatenate([c.points for c in chains])
+    reach = np.concatenate([c.radii for c in chains])[:, None]
+    low, high = (points - reach).min(axis=0), (points + reach).max(axis=0)
+    low[1] = min(low[1], 0.0)
+    size = np.ceil((high - low) * pixels).astype(int) + 2 * MARGIN
+    shape = (int(size[1]), int(size[0]))
+    return _Place(pixels, MARGIN - low[0] * pixels, MARGIN + high[1] * pixels, shape)
+
+
+def _layers(chains: list[Chain], place: _Place, ruffled: float, light: float) -> Iterator[Layer]:
+    for layer in (FAR, CORE, FRONT):
+        members = [c for c in chains if c.layer == layer and c.part not in ("eye", "nose")]
+        if not members:
+            continue
+        view, near = place.around(members)
+        surface = _surface(members, near, ruffled)
+        lit = _shade(surface.height / place.pixels, place.pixels, light)
+        lit *= FAR_SHADE if layer == FAR else 1.0
+        yield Layer(view, surface, tuple(c.part for c in members), near.grid(), lit)
 
 
 @dataclass(frozen=True)
