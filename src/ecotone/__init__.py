@@ -24,6 +24,7 @@ _PUBLIC = {
     "Detections": "ecotone.types",
     "GlobalScores": "ecotone.types",
     "Posteriors": "ecotone.types",
+    "dynamic_margins": "ecotone.reid.margins",
     "EcotoneError": "ecotone.errors",
 }
 
