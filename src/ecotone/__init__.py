@@ -11,6 +11,7 @@ __version__ = "0.1.0"
 
 _PUBLIC = {
     "FusionClassifier": "ecotone.fusion.classifier",
+    "evaluate_reid": "ecotone.reid.evaluate",
     "FiveStage": "ecotone.hierarchy.five_stage",
     "FiveStageSettings": "ecotone.hierarchy.five_stage_settings",
     "HierarchicalClassifier": "ecotone.hierarchy.classifier",
