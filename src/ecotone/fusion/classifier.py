@@ -87,19 +87,24 @@ class FusionClassifier(BaseEstimator):
         scores: object = None,
         labels: Sequence[str | None] | None = None,
         groups: Sequence[object] | None = None,
+        label_weight: Sequence[float] | np.ndarray | None = None,
     ) -> FusionClassifier:
         """Learn the map, the students and their weights.
 
         embeddings: (N, D). scores: (N, S) array of probabilities, scipy sparse (truncated rows keep
         their missing mass), GlobalScores, a dict of these by model, or None. labels: N local class
         names, None where unlabelled. groups: N places or bursts that folds must not split.
+        label_weight: (N,), or (L,) of the L labelled rows: how much each held-out label speaks for
+        when candidates are weighed and probabilities calibrated (`labelling.label_weights`, where
+        labels were chosen and not drawn). It is no weight in training. None: all the same.
 
         Raises InputError when shapes, names or values do not fit.
         """
         if not 0.5 <= self.label_trust <= 1.0:
             raise InputError(f"label_trust: {self.label_trust}, expected 0.5 to 1.")
         given = inputs.check_fit(
-            self.local_classes, self.global_classes, embeddings, scores, labels, groups
+            self.local_classes, self.global_classes, embeddings, scores, labels, groups,
+            label_weight,
         )
         taxonomy = inputs.check_taxonomy(self.taxonomy)
         evidence = EvidenceModel.start(given.scores, given.classes, taxonomy, self.aliases)
@@ -129,6 +134,7 @@ class FusionClassifier(BaseEstimator):
             weight=1.0 / inclusion,
             keys=keys[sample],
             groups=None if given.groups is None else given.groups[sample[target >= 0]],
+            label_weight=given.label_weight,
         )
 
     def _keep(self, fitted: Fitted, given: inputs.FitInputs) -> None:

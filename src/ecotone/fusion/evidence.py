@@ -101,9 +101,11 @@ class EvidenceModel:
         return np.log(p / self.class_prior).astype(np.float32)
 
     def reweighted(
-        self, scores: dict[str, GlobalScores], held_out: np.ndarray, targets: np.ndarray
+        self, scores: dict[str, GlobalScores], held_out: np.ndarray, targets: np.ndarray,
+        label_weight: np.ndarray | None = None,
     ) -> EvidenceModel:
-        """Choose each model's exponent by held-out labels; `held_out` (n, K, models) evidence.
+        """Choose each model's exponent by held-out labels; `held_out` (n, K, models) evidence;
+        label_weight: (n,) how many labels each counts as.
 
         Coordinate search over a small grid, held near 1/sqrt(models) while labels are few.
         """
@@ -115,10 +117,11 @@ class EvidenceModel:
         weight = np.full(len(names), start)
         log_prior = np.log(self.class_prior)
         rows = np.arange(len(targets))
+        counts = np.ones(len(targets)) if label_weight is None else label_weight
 
         def cost(w: np.ndarray) -> float:
             p = softmax(0.7 * held_out @ w + log_prior)
-            fit = -np.log(0.98 * p[rows, targets] + 0.02 / p.shape[1]).sum()
+            fit = -(counts * np.log(0.98 * p[rows, targets] + 0.02 / p.shape[1])).sum()
             return float(fit + 4.0 * ((w / start - 1.0) ** 2).sum())
 
         for _ in range(3):

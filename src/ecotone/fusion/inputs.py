@@ -26,13 +26,15 @@ DEFAULT_MODEL = "global model"
 @dataclass(frozen=True, eq=False)
 class FitInputs:
     """What `fit` works on. classes: K names. embeddings: (N, D). target: (N,) class numbers, -1
-    where unlabelled. scores: by model. groups: (N,) str or None."""
+    where unlabelled. scores: by model. groups: (N,) str or None. label_weight: (L,) of the labelled
+    rows, in their order, or None."""
 
     classes: tuple[str, ...]
     embeddings: np.ndarray
     target: np.ndarray
     scores: dict[str, GlobalScores]
     groups: np.ndarray | None
+    label_weight: np.ndarray | None = None
 
 
 def check_fit(
@@ -42,6 +44,7 @@ def check_fit(
     scores: object,
     labels: Sequence[object] | None,
     groups: Sequence[object] | None,
+    label_weight: Sequence[float] | np.ndarray | None = None,
 ) -> FitInputs:
     """Everything that `fit` is given, checked. Raises InputError when something does not fit."""
     classes = check_classes(local_classes, "local_classes")
@@ -53,7 +56,32 @@ def check_fit(
     if groups is not None and len(groups) != n:
         raise InputError(f"groups: {len(groups)} entries, expected {n}.")
     names = None if groups is None else np.asarray([str(g) for g in groups])
-    return FitInputs(classes, embeddings, target, check_scores(scores, global_classes, n), names)
+    return FitInputs(
+        classes, embeddings, target, check_scores(scores, global_classes, n), names,
+        None if label_weight is None else check_label_weight(label_weight, target),
+    )
+
+
+def check_label_weight(weight: object, target: np.ndarray) -> np.ndarray:
+    """Weights (L,) float64 of the labelled rows, given for them alone or for all N rows (those of
+    unlabelled rows say nothing).
+
+    They are scaled to sum to what they are worth in evenly weighted labels, (sum w)^2 / sum w^2
+    (Kish 1965). Raises InputError when they do not fit.
+    """
+    given = np.asarray(weight)
+    labelled = np.flatnonzero(target >= 0)
+    if given.ndim != 1 or len(given) not in (len(target), len(labelled)):
+        raise InputError(
+            f"label_weight: shape {given.shape}, expected ({len(target)},), one a row, or "
+            f"({len(labelled)},), one a labelled row."
+        )
+    if given.dtype.kind not in "fiu":
+        raise InputError(f"label_weight: {given.dtype} values, expected numbers.")
+    own = (given[labelled] if len(given) == len(target) else given).astype(np.float64)
+    if not np.isfinite(own).all() or (own < 0).any() or (len(own) and not own.sum() > 0):
+        raise InputError("label_weight: NaN, infinite or negative, or all 0; give numbers above 0.")
+    return own * (own.sum() / max(float((own**2).sum()), 1e-300))
 
 
 def check_embeddings(embeddings: object, n: int | None = None) -> np.ndarray:

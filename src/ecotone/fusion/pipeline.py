@@ -18,6 +18,7 @@ from ecotone.fusion.selection import (
     fit_temperature,
     guarded,
     make_folds,
+    mean_of,
     pool_weights,
     selection_table,
 )
@@ -31,7 +32,8 @@ MARGIN = 0.95  # fused posteriors are preferred when their loss is below so much
 @dataclass(frozen=True, eq=False)
 class Rows:
     """The sample: features (n, d), scores by model, target (n,) class number or -1, weight (n,)
-    inverse inclusion probability, keys (n,), groups (m,) of the labelled rows or None."""
+    inverse inclusion probability, keys (n,), groups (m,) and label_weight (m,) of the labelled rows
+    or None."""
 
     features: np.ndarray
     scores: dict[str, GlobalScores]
@@ -39,6 +41,7 @@ class Rows:
     weight: np.ndarray
     keys: np.ndarray
     groups: np.ndarray | None
+    label_weight: np.ndarray | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,10 +132,13 @@ def _train(rows: Rows, evidence: EvidenceModel, use: np.ndarray, trust: float) -
 
 @dataclass(eq=False)
 class _HeldOut:
-    """Out-of-fold log probabilities (C, m, K) and agreements (C,), filled fold by fold."""
+    """Out-of-fold log probabilities (C, m, K) and agreements (C,), filled fold by fold; target (m,)
+    and how much each label speaks for, (m,) or None."""
 
     log_proba: np.ndarray
     agreement: np.ndarray
+    target: np.ndarray
+    weight: np.ndarray | None
 
 
 def _cross_fit(rows: Rows, fold: np.ndarray, names: list[str], parts: list[_Trained]) -> _HeldOut:
@@ -143,7 +149,10 @@ def _cross_fit(rows: Rows, fold: np.ndarray, names: list[str], parts: list[_Trai
     labelled = np.flatnonzero(rows.target >= 0)
     place = {name: i for i, name in enumerate(names)}
     k = parts[0].evidence.shape[1]
-    out = _HeldOut(np.zeros((len(names), len(labelled), k)), np.zeros(len(names)))
+    out = _HeldOut(
+        np.zeros((len(names), len(labelled), k)), np.zeros(len(names)), rows.target[labelled],
+        rows.label_weight,
+    )
     for f, part in enumerate(parts):
         at = labelled[fold[labelled] == f]
         held, fresh = fold[labelled] == f, np.flatnonzero((fold == f) & (rows.target < 0))
@@ -185,7 +194,9 @@ def _reweigh(rows: Rows, evidence: EvidenceModel, fold: np.ndarray, trust: float
         fitted = evidence.fit(rows.scores, train, targets)
         for m, (name, given) in enumerate(rows.scores.items()):
             held_out[test, :, m] = fitted.mappings[name].log_evidence(given.take(labelled[test]))
-    return evidence.reweighted(rows.scores, held_out, rows.target[labelled])
+    return evidence.reweighted(
+        rows.scores, held_out, rows.target[labelled], rows.label_weight
+    )
 
 
 def fit_pools(rows: Rows, evidence: EvidenceModel, trust: float) -> Fitted:
@@ -198,13 +209,12 @@ def fit_pools(rows: Rows, evidence: EvidenceModel, trust: float) -> Fitted:
     candidates = whole.candidates
     held = _cross_fit(rows, fold, [c.name for c in candidates], parts)
     labelled = np.flatnonzero(rows.target >= 0)
-    target = rows.target[labelled]
     folded = len(labelled) >= 2
     if folded:
-        candidates, held = _calibrated(candidates, held, target)
-    weight, local_weight, table = _weigh(candidates, held, target, folded)
-    fused, fused_oof, fused_loss = _pool(candidates, weight, held, target, folded)
-    local, local_oof, local_loss = _pool(candidates, local_weight, held, target, folded)
+        candidates, held = _calibrated(candidates, held)
+    weight, local_weight, table = _weigh(candidates, held, folded)
+    fused, fused_oof, fused_loss = _pool(candidates, weight, held, folded)
+    local, local_oof, local_loss = _pool(candidates, local_weight, held, folded)
     return Fitted(
         evidence=whole.model,
         fused=fused,
@@ -219,25 +229,28 @@ def fit_pools(rows: Rows, evidence: EvidenceModel, trust: float) -> Fitted:
 
 
 def _weigh(
-    candidates: list[Candidate], held: _HeldOut, target: np.ndarray, folded: bool
+    candidates: list[Candidate], held: _HeldOut, folded: bool
 ) -> tuple[np.ndarray, np.ndarray, tuple[dict, ...]]:
     """Weights (C,) in the fused pool and in the local model, and the table that shows them."""
     likelihood = right = None
     if folded:
-        inside = np.arange(len(target))
-        likelihood = np.stack([guarded(p)[inside, target] for p in held.log_proba])
-        right = held.log_proba.argmax(axis=2) == target
+        inside = np.arange(len(held.target))
+        likelihood = np.stack([guarded(p)[inside, held.target] for p in held.log_proba])
+        right = held.log_proba.argmax(axis=2) == held.target
     is_local = np.array([c.name.startswith("labels only") for c in candidates])
     student = np.array([c.is_student for c in candidates])
-    weight = pool_weights(likelihood, held.agreement, is_local)
+    weight = pool_weights(likelihood, held.agreement, is_local, held.weight)
     local_weight = np.zeros(len(candidates))
     local_weight[student] = pool_weights(
         None if likelihood is None else likelihood[student],
         held.agreement[student],
         is_local[student],
+        held.weight,
     )
     names = [c.name for c in candidates]
-    table = selection_table(names, likelihood, right, held.agreement, weight, local_weight)
+    table = selection_table(
+        names, likelihood, right, held.agreement, weight, local_weight, held.weight
+    )
     return weight, local_weight, table
 
 
@@ -249,13 +262,13 @@ def _preferred(fused_loss: float | None, local_loss: float | None) -> str:
 
 
 def _calibrated(
-    candidates: list[Candidate], held: _HeldOut, target: np.ndarray
+    candidates: list[Candidate], held: _HeldOut
 ) -> tuple[list[Candidate], _HeldOut]:
     """Each candidate at the temperature that its own held-out predictions ask for, so that the
     pool weighs what candidates know, not how loudly they say it."""
     heated, log_proba = [], np.empty_like(held.log_proba)
     for c, (candidate, log_p) in enumerate(zip(candidates, held.log_proba, strict=True)):
-        temperature = fit_temperature(np.exp(log_p), target)
+        temperature = fit_temperature(np.exp(log_p), held.target, held.weight)
         heated.append(replace(candidate, temperature=temperature))
         log_proba[c] = np.log(softmax(log_p / temperature) + 1e-7)
     return heated, replace(held, log_proba=log_proba)
@@ -265,17 +278,16 @@ def _pool(
     candidates: list[Candidate],
     weight: np.ndarray,
     held: _HeldOut,
-    target: np.ndarray,
     folded: bool,
 ) -> tuple[Pool, np.ndarray, float | None]:
     """The pool of the weighted candidates, its out-of-fold posteriors (m, K) and their loss."""
-    kept = np.flatnonzero(weight > 0)
+    kept, target = np.flatnonzero(weight > 0), held.target
     members, share = tuple(candidates[c] for c in kept), weight[kept].astype(np.float32)
     if not folded:
         blank = np.full((len(target), held.log_proba.shape[2]), np.nan)
         return Pool(members, share, 1.0), blank, None
     pooled = np.einsum("c,cnk->nk", share, np.exp(held.log_proba[kept]))
-    temperature = fit_temperature(pooled, target)
+    temperature = fit_temperature(pooled, target, held.weight)
     proba = softmax(np.log(pooled + FLOOR) / temperature)
-    loss = float(-np.log(guarded(np.log(proba + 1e-12))[np.arange(len(target)), target]).mean())
-    return Pool(members, share, temperature), proba, loss
+    losses = -np.log(guarded(np.log(proba + 1e-12))[np.arange(len(target)), target])
+    return Pool(members, share, temperature), proba, mean_of(losses, held.weight)

@@ -112,41 +112,53 @@ def guarded(log_proba: np.ndarray) -> np.ndarray:
 
 
 def pool_weights(
-    likelihood: np.ndarray | None, agreements: np.ndarray, is_local: np.ndarray
+    likelihood: np.ndarray | None, agreements: np.ndarray, is_local: np.ndarray,
+    label_weight: np.ndarray | None = None,
 ) -> np.ndarray:
     """Pool weights (C,) that sum to 1.
 
     likelihood: (C, n) out-of-fold probability of the true class, or None without folds.
-    agreements: (C,) agreement above that of the class prior; is_local: (C,) bool.
+    agreements: (C,) agreement above that of the class prior; is_local: (C,) bool. label_weight:
+    (n,) how many labels each counts as; None for one.
     """
     score = AGREEMENT_WEIGHT * np.maximum(agreements, 0.0) + LOCAL_BONUS * is_local
     alpha = PRIOR_STRENGTH * softmax(score[None, :].astype(np.float64))[0]
     weight = alpha / alpha.sum()
     if likelihood is not None:
+        counts = np.ones(likelihood.shape[1]) if label_weight is None else label_weight
         for _ in range(200):
             share = weight[:, None] * likelihood
             share /= share.sum(axis=0)
-            weight = share.sum(axis=1) + alpha
+            weight = (share * counts).sum(axis=1) + alpha
             weight /= weight.sum()
-        total = np.log(likelihood).sum(axis=1)
+        total = (counts * np.log(likelihood)).sum(axis=1)
         weight = weight * np.exp(SHARPENING * (total - total.max()))
         weight /= weight.sum()
     weight = np.where(weight >= min(MIN_WEIGHT, weight.max()), weight, 0.0)
     return weight / weight.sum()
 
 
-def fit_temperature(proba: np.ndarray, labels: np.ndarray) -> float:
+def mean_of(values: np.ndarray, weight: np.ndarray | None) -> float:
+    """The mean of values (n,), by weights (n,) where there are any."""
+    return float(values.mean() if weight is None else np.average(values, weights=weight))
+
+
+def fit_temperature(
+    proba: np.ndarray, labels: np.ndarray, label_weight: np.ndarray | None = None
+) -> float:
     """The temperature that calibrates pooled probabilities on held-out labels.
 
-    Held near 1 by a prior worth a few labels. Source: Guo et al. 2017, arXiv:1706.04599.
+    Held near 1 by a prior worth a few labels. label_weight: (n,) how many labels each counts as.
+    Source: Guo et al. 2017, arXiv:1706.04599.
     """
     if len(labels) < 10:
         return 1.0
     log_p = np.log(proba + 1e-7)
     grid = np.exp(np.linspace(np.log(0.4), np.log(2.5), 43))
     rows = np.arange(len(labels))
+    counts = np.ones(len(labels)) if label_weight is None else label_weight
     cost = [
-        -np.log(guarded(np.log(softmax(log_p / t) + 1e-12))[rows, labels]).sum()
+        -(counts * np.log(guarded(np.log(softmax(log_p / t) + 1e-12))[rows, labels])).sum()
         + 4.0 * np.log(t) ** 2
         for t in grid
     ]
@@ -160,13 +172,14 @@ def selection_table(
     agreements: np.ndarray,
     weight: np.ndarray,
     local_weight: np.ndarray,
+    label_weight: np.ndarray | None = None,
 ) -> tuple[dict, ...]:
-    """One readable row a candidate."""
+    """One readable row a candidate; loss and accuracy are means by the weights of the labels."""
     return tuple(
         {
             "name": name,
-            "loss": None if likelihood is None else float(-np.log(likelihood[c]).mean()),
-            "accuracy": None if right is None else float(right[c].mean()),
+            "loss": None if likelihood is None else mean_of(-np.log(likelihood[c]), label_weight),
+            "accuracy": None if right is None else mean_of(right[c], label_weight),
             "agreement": float(agreements[c]),
             "weight": float(weight[c]),
             "local_weight": float(local_weight[c]),
