@@ -134,3 +134,11 @@ def test_one_wrong_label_at_the_top_does_not_end_the_search():
     score, right = np.linspace(1.0, 0.5, 400), np.ones(400, dtype=bool)
     right[0] = False
     assert certify(score, right, 0.95, 0.1, np.arange(400)).threshold == 0.0
+
+
+@pytest.mark.parametrize("precision", [0.8, 0.9, 0.95, 0.99])
+@pytest.mark.parametrize("mistakes", [0, 1, 3])
+def test_fewest_units_with_mistakes(precision, mistakes):
+    n = fewest_units(precision, 0.1, mistakes)
+    assert clopper_pearson_lower(n - mistakes, n, 0.1) >= precision - 1e-12
+    assert clopper_pearson_lower(n - 1 - mistakes, n - 1, 0.1) < precision

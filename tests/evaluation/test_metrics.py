@@ -117,3 +117,14 @@ def test_unknown_binning_is_named():
     truth, proba = case(0)
     with pytest.raises(InputError, match="'width' or 'mass'"):
         metrics.ece(truth, proba, binning="depth")
+
+
+def test_a_row_of_weight_two_is_two_rows():
+    rng = np.random.default_rng(4)
+    truth, proba = rng.integers(0, 3, 40), rng.dirichlet(np.ones(3), 40)
+    weight = rng.integers(1, 4, 40)
+    again = np.repeat(np.arange(40), weight)
+    weighted = metrics.measure(truth, proba, weight.astype(float))
+    assert weighted == pytest.approx(metrics.measure(truth[again], proba[again]))
+    assert metrics.measure(truth, proba, np.ones(40)) == pytest.approx(
+        metrics.measure(truth, proba))

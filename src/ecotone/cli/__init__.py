@@ -23,6 +23,8 @@ COMMANDS = {
     "classify": ("models", "run a global model on the pictures"),
     "embed": ("models", "run an encoder on the pictures"),
     "fuse": ("fusing", "map, co-train, select: posteriors and a local model"),
+    "suggest": ("suggesting", "what to label next, or where a wanted species is"),
+    "accept": ("accepting", "which detections need no eye, and how sure the rest is"),
     "refine": ("refining", "from animal to species: finer labels where the evidence carries them"),
     "evaluate": ("fusing", "learning curves on the project's own labels"),
     "report": ("results", "write the html report"),

@@ -50,14 +50,21 @@ def fuse_lines(result: Any) -> list[str]:
         f"{result.detections:,} detections, {result.labelled:,} labelled, "
         f"{len(result.classes)} local classes: {result.chosen} chosen"
     ]
-    if result.scores:
+    if result.unweighted:
+        lines.append("out-of-fold, for all detections: " + _figures(result.scores))
         lines.append(
-            f"out-of-fold on the labels: {result.scores['accuracy']:.1%} right, "
-            f"{result.scores['per_class_accuracy']:.1%} per class, "
-            f"log-loss {result.scores['log_loss']:.3f}, ECE {result.scores['ece']:.3f}"
+            f"  {result.chosen_labels:,} of the labels were chosen by ecotone suggest and are "
+            f"weighted; on the labels as they are: {_figures(result.unweighted)}"
         )
+    elif result.scores:
+        lines.append("out-of-fold on the labels: " + _figures(result.scores))
     lines += [f"local model: {result.model}", *first_lines(result.notes)]
     return lines
+
+
+def _figures(scores: dict[str, float]) -> str:
+    return (f"{scores['accuracy']:.1%} right, {scores['per_class_accuracy']:.1%} per class, "
+            f"log-loss {scores['log_loss']:.3f}, ECE {scores['ece']:.3f}")
 
 
 @click.command(epilog=example("ecotone evaluate", "ecotone evaluate --counts 10,50 --seeds 3"))

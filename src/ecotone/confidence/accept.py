@@ -28,7 +28,9 @@ class AcceptRow:
     """One class. threshold: the lowest probability that needs no eye, None where there is none.
     n: held-out units (rows, or groups) called so. accepted: those above the threshold; right: of
     these, without a mistake; bound: at least this share is right, None where there is no
-    threshold. note: why there is none, or what the threshold rests on."""
+    threshold. note: why there is none, or what the threshold rests on. missing: how many more
+    units, all called so and right, a threshold needs at least; 0 where there is one, None where
+    more labels are no help: too many of the surest are wrong."""
 
     name: str
     threshold: float | None
@@ -37,6 +39,7 @@ class AcceptRow:
     right: int
     bound: float | None
     note: str
+    missing: int | None = 0
 
     def as_dict(self) -> dict:
         """The row as a plain dict."""
@@ -147,12 +150,17 @@ class AcceptRule(BaseEstimator):
             return AcceptRow(name, one.threshold, one.units, one.n, one.right, one.bound, "")
         if one.units < self.needed_:
             note = f"not enough labels: {one.units}, needs at least {self.needed_}"
+            missing: int | None = self.needed_ - one.units
         else:
+            missing = None
+            if one.right > self.precision * one.n:
+                enough = fewest_units(self.precision, self.delta, one.n - one.right)
+                missing = max(enough - one.n, 1)
             note = (
                 f"not precise enough: {one.right} of the surest {one.n} are right, "
                 f"at least {one.bound:.3f}, wanted {self.precision:g}"
             )
-        return AcceptRow(name, None, one.units, 0, 0, None, note)
+        return AcceptRow(name, None, one.units, 0, 0, None, note, missing)
 
 
 def _called(proba: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

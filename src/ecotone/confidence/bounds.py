@@ -48,9 +48,20 @@ def clopper_pearson_lower(right: np.ndarray, n: np.ndarray, delta: float) -> np.
     return out
 
 
-def fewest_units(precision: float, delta: float) -> int:
-    """How many units, all of them right, a bound of `precision` needs: 45 for .95 and .1."""
-    return max(math.ceil(round(math.log(delta) / math.log(precision), 9)), 1)
+def fewest_units(precision: float, delta: float, mistakes: int = 0) -> int:
+    """How many units, all but `mistakes` of them right, a bound of `precision` needs: for .95 and
+    .1 without a mistake 45, with one 77."""
+    first = max(math.ceil(round(math.log(delta) / math.log(precision), 9)), 1)
+    if not mistakes:
+        return first
+    low, high = first, 2 * first
+    while clopper_pearson_lower(high - mistakes, high, delta) < precision:
+        low, high = high, 2 * high
+    while low < high:
+        middle = (low + high) // 2
+        enough = clopper_pearson_lower(middle - mistakes, middle, delta) >= precision
+        low, high = (low, middle) if enough else (middle + 1, high)
+    return high
 
 
 def certify(

@@ -3,6 +3,7 @@
 M test rows, K local classes. `truth`: (M,) int, the column of the true class, 0..K-1.
 `predicted`: (M,) int, the column of the predicted class; -1 stands for "no answer" and is wrong.
 `proba`: (M, K) float, rows sum to 1.
+`weight`: (M,) float or None, how many rows each stands for, where labels were chosen, not drawn.
 """
 
 from __future__ import annotations
@@ -16,31 +17,39 @@ BINS = 15  # of the calibration error
 SCALARS = ("accuracy", "per_class_accuracy", "macro_f1", "log_loss", "ece")
 
 
-def accuracy(truth: np.ndarray, predicted: np.ndarray) -> float:
+def accuracy(
+    truth: np.ndarray, predicted: np.ndarray, weight: np.ndarray | None = None
+) -> float:
     """Share of rows whose predicted class is the true one."""
     truth, predicted = _pair(truth, predicted)
-    return float(np.mean(truth == predicted))
+    return float(np.average(truth == predicted, weights=weight))
 
 
-def class_accuracy(truth: np.ndarray, predicted: np.ndarray, n_classes: int) -> np.ndarray:
+def class_accuracy(
+    truth: np.ndarray, predicted: np.ndarray, n_classes: int, weight: np.ndarray | None = None
+) -> np.ndarray:
     """Accuracy (recall) of each class, (K,) float; NaN where the test rows hold none of it."""
     truth, predicted = _pair(truth, predicted)
-    rows = np.bincount(truth, minlength=n_classes).astype(np.float64)
-    right = np.bincount(truth[truth == predicted], minlength=n_classes)
+    rows = np.bincount(truth, weight, n_classes).astype(np.float64)
+    right = _count(truth, truth == predicted, weight, n_classes)
     return np.divide(right, rows, out=np.full(n_classes, np.nan), where=rows > 0)
 
 
-def per_class_accuracy(truth: np.ndarray, predicted: np.ndarray) -> float:
+def per_class_accuracy(
+    truth: np.ndarray, predicted: np.ndarray, weight: np.ndarray | None = None
+) -> float:
     """Mean over the classes present in `truth` of their accuracy.
 
     A class without a single label counts like any other: with 0 when it is never predicted.
     """
     truth, predicted = _pair(truth, predicted)
     n_classes = int(max(truth.max(), predicted.max())) + 1
-    return float(np.nanmean(class_accuracy(truth, predicted, n_classes)))
+    return float(np.nanmean(class_accuracy(truth, predicted, n_classes, weight)))
 
 
-def macro_f1(truth: np.ndarray, predicted: np.ndarray) -> float:
+def macro_f1(
+    truth: np.ndarray, predicted: np.ndarray, weight: np.ndarray | None = None
+) -> float:
     """Mean over the classes present in `truth` of the F1 score (0 where nothing is right).
 
     Source: the macro F1 of iWildCam in WILDS (Koh et al. 2021): classes absent from the test rows
@@ -48,21 +57,26 @@ def macro_f1(truth: np.ndarray, predicted: np.ndarray) -> float:
     """
     truth, predicted = _pair(truth, predicted)
     size = int(max(truth.max(), predicted.max())) + 1
-    rows = np.bincount(truth, minlength=size)
-    said = np.bincount(predicted[predicted >= 0], minlength=size)
-    right = np.bincount(truth[truth == predicted], minlength=size)
+    rows = np.bincount(truth, weight, size)
+    said = _count(predicted, predicted >= 0, weight, size)
+    right = _count(truth, truth == predicted, weight, size)
     present = rows > 0
     return float(np.mean(2.0 * right[present] / (rows[present] + said[present])))
 
 
-def log_loss(truth: np.ndarray, proba: np.ndarray, floor: float = FLOOR) -> float:
+def log_loss(
+    truth: np.ndarray, proba: np.ndarray, floor: float = FLOOR, weight: np.ndarray | None = None
+) -> float:
     """Mean of -log p(true class), in nats; probabilities below `floor` count as `floor`."""
     truth, proba = _probabilities(truth, proba)
     p = proba[np.arange(len(truth)), truth]
-    return float(-np.log(np.maximum(p, floor)).mean())
+    return float(np.average(-np.log(np.maximum(p, floor)), weights=weight))
 
 
-def ece(truth: np.ndarray, proba: np.ndarray, bins: int = BINS, binning: str = "width") -> float:
+def ece(
+    truth: np.ndarray, proba: np.ndarray, bins: int = BINS, binning: str = "width",
+    weight: np.ndarray | None = None,
+) -> float:
     """Expected calibration error of the top class: mean |accuracy - confidence| over bins.
 
     binning: "width" for `bins` intervals of equal width on 0..1, "mass" for as equal numbers of
@@ -70,15 +84,17 @@ def ece(truth: np.ndarray, proba: np.ndarray, bins: int = BINS, binning: str = "
 
     Source: Naeini et al. 2015; Guo et al. 2017 (15 bins of equal width).
     """
-    table = reliability(truth, proba, bins, binning)
-    weight = table["rows"] / table["rows"].sum()
-    return float(np.sum(weight * np.abs(table["accuracy"] - table["confidence"])))
+    table = reliability(truth, proba, bins, binning, weight)
+    share = table["rows"] / table["rows"].sum()
+    return float(np.sum(share * np.abs(table["accuracy"] - table["confidence"])))
 
 
 def reliability(
-    truth: np.ndarray, proba: np.ndarray, bins: int = BINS, binning: str = "width"
+    truth: np.ndarray, proba: np.ndarray, bins: int = BINS, binning: str = "width",
+    weight: np.ndarray | None = None,
 ) -> dict[str, np.ndarray]:
-    """The non-empty bins of a calibration plot: rows, mean confidence and accuracy of each."""
+    """The non-empty bins of a calibration plot: rows (or their weight), mean confidence and
+    accuracy of each."""
     truth, proba = _probabilities(truth, proba)
     confidence = proba.max(axis=1)
     right = proba.argmax(axis=1) == truth
@@ -89,12 +105,12 @@ def reliability(
     else:
         raise InputError(f"binning is {binning!r}, expected 'width' or 'mass'.")
     place = np.searchsorted(inner, confidence, side="left")  # intervals open below, closed above
-    rows = np.bincount(place, minlength=bins)
-    some = rows > 0
+    rows = np.bincount(place, weight, bins)
+    some, each = rows > 0, np.ones(len(place)) if weight is None else weight
     return {
         "rows": rows[some],
-        "confidence": np.bincount(place, confidence, bins)[some] / rows[some],
-        "accuracy": np.bincount(place, right, bins)[some] / rows[some],
+        "confidence": np.bincount(place, each * confidence, bins)[some] / rows[some],
+        "accuracy": np.bincount(place, each * right, bins)[some] / rows[some],
     }
 
 
@@ -106,7 +122,9 @@ def confusion(truth: np.ndarray, predicted: np.ndarray, n_classes: int) -> np.nd
     return np.bincount(cells, minlength=n_classes * n_classes).reshape(n_classes, n_classes)
 
 
-def measure(truth: np.ndarray, proba: np.ndarray) -> dict[str, float]:
+def measure(
+    truth: np.ndarray, proba: np.ndarray, weight: np.ndarray | None = None
+) -> dict[str, float]:
     """The five figures of `SCALARS` of one set of predictions.
 
     Raises InputError when there are no rows, or shapes differ.
@@ -114,12 +132,19 @@ def measure(truth: np.ndarray, proba: np.ndarray) -> dict[str, float]:
     truth, proba = _probabilities(truth, proba)
     predicted = proba.argmax(axis=1)
     return {
-        "accuracy": accuracy(truth, predicted),
-        "per_class_accuracy": per_class_accuracy(truth, predicted),
-        "macro_f1": macro_f1(truth, predicted),
-        "log_loss": log_loss(truth, proba),
-        "ece": ece(truth, proba),
+        "accuracy": accuracy(truth, predicted, weight),
+        "per_class_accuracy": per_class_accuracy(truth, predicted, weight),
+        "macro_f1": macro_f1(truth, predicted, weight),
+        "log_loss": log_loss(truth, proba, weight=weight),
+        "ece": ece(truth, proba, weight=weight),
     }
+
+
+def _count(
+    values: np.ndarray, some: np.ndarray, weight: np.ndarray | None, size: int
+) -> np.ndarray:
+    """How often each value 0..size-1 is among the rows `some`, by weight where there is one."""
+    return np.bincount(values[some], None if weight is None else weight[some], size)
 
 
 def _pair(truth: np.ndarray, predicted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

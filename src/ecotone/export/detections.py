@@ -6,7 +6,7 @@ one, in camelCase.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -32,6 +32,7 @@ def posterior_columns(
     run_id: str = "",
     scientific_names: Mapping[str, str] | None = None,
     refined: Mapping[str, Sequence[Any]] | None = None,
+    accepted: Callable[[np.ndarray], np.ndarray] | None = None,
 ) -> dict[str, np.ndarray]:
     """One row a detection, as columns of N values.
 
@@ -40,11 +41,12 @@ def posterior_columns(
     by detection id. scores: by name of the global model, rows as in `detections`; of several models
     the one with the highest score is named. scientific_names: by local class. refined: what a
     refinement calls each detection, the values of `REFINED` by detection id; None for no such
-    columns.
+    columns. accepted: which rows of posteriors (n, K) need no eye; None for no such column. What
+    people labelled needs none and is not accepted: their word stands.
     """
     pieces = posterior_pieces(
         detections, media, posteriors, labels=labels, scores=scores, run_id=run_id,
-        scientific_names=scientific_names, refined=refined,
+        scientific_names=scientific_names, refined=refined, accepted=accepted,
     )
     return join_pieces(list(pieces))
 
@@ -59,6 +61,7 @@ def posterior_pieces(
     run_id: str = "",
     scientific_names: Mapping[str, str] | None = None,
     refined: Mapping[str, Sequence[Any]] | None = None,
+    accepted: Callable[[np.ndarray], np.ndarray] | None = None,
     size: int = PIECE,
 ) -> Iterator[dict[str, np.ndarray]]:
     """`posterior_columns` in pieces of `size` rows, for tables that are larger than memory."""
@@ -83,6 +86,8 @@ def posterior_pieces(
         columns["runID"] = np.full(len(rows), run_id, dtype=object)
         if refined is not None:
             columns.update(refined_columns(refined, ids))
+        if accepted is not None:
+            columns["accepted"] = accepted(values) & (columns["label"] == "")
         yield columns
 
 

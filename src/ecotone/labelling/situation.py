@@ -5,7 +5,7 @@ N detections, D embedding dimensions, K local classes, S global classes, C candi
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +16,7 @@ from ecotone.evaluation.splits import link_rows
 from ecotone.fusion.classifier import FusionClassifier
 from ecotone.fusion.features import content_keys, fit_projection, project_all
 from ecotone.fusion.inputs import DEFAULT_MODEL, check_classes, check_embeddings, check_labels
+from ecotone.fusion.mapping import Mapping
 from ecotone.types import GlobalScores
 
 DIMENSIONS = 64
@@ -93,6 +94,8 @@ def look(
     classifier: FusionClassifier | None,
     posteriors: np.ndarray | None,
     map_posteriors: np.ndarray | None,
+    student_posteriors: np.ndarray | None,
+    reachable: np.ndarray | None,
     groups: Sequence[object] | None,
     bursts: Sequence[object] | None,
     classes: Sequence[str] | None,
@@ -104,10 +107,11 @@ def look(
     _check_lengths(n, labels=labels, groups=groups, bursts=bursts)
     names = _classes(classes, classifier, labels, posteriors)
     keys = row_keys(embeddings, random_state)
-    fused, mapped, student = posteriors, map_posteriors, None
+    fused, mapped, student = posteriors, map_posteriors, student_posteriors
     if classifier is not None:
         fused = classifier.predict_proba(embeddings, scores) if fused is None else fused
-        student = classifier.local_model_.predict_proba(embeddings)
+        if student is None:
+            student = classifier.local_model_.predict_proba(embeddings)
         if mapped is None and scores is not None:
             mapped = classifier.map_proba(scores, n)
     return Situation(
@@ -119,9 +123,9 @@ def look(
         classes=names,
         fused=_check_posteriors(fused, n, len(names), "posteriors"),
         mapped=_check_posteriors(mapped, n, len(names), "map_posteriors"),
-        student=student,
+        student=_check_posteriors(student, n, len(names), "student_posteriors"),
         scores=None if fused is not None else one_model(scores, n),
-        reachable=_reachable(classifier, len(names)),
+        reachable=_reachable(classifier, len(names), reachable),
         site=None if groups is None else np.unique(list(map(str, groups)), return_inverse=True)[1],
     )
 
@@ -176,9 +180,19 @@ def one_model(scores: object, n: int) -> GlobalScores | None:
     return scores
 
 
-def _reachable(classifier: FusionClassifier | None, k: int) -> np.ndarray:
-    """(K,) bool: some global model has a class that is related to the local one."""
-    if classifier is None or not classifier.mappings_:
-        return np.ones(k, dtype=bool)
-    kinds = [np.asarray(m.kind) != UNKNOWN for m in classifier.mappings_.values()]
-    return np.any(kinds, axis=0)
+def known_by(mappings: Iterable[Mapping], k: int) -> np.ndarray:
+    """(K,) bool: some global model has a class that is related to the local one; all where there
+    is no global model."""
+    kinds = [np.asarray(m.kind) != UNKNOWN for m in mappings]
+    return np.any(kinds, axis=0) if kinds else np.ones(k, dtype=bool)
+
+
+def _reachable(
+    classifier: FusionClassifier | None, k: int, given: np.ndarray | None
+) -> np.ndarray:
+    if given is None:
+        return known_by(() if classifier is None else classifier.mappings_.values(), k)
+    array = np.asarray(given)
+    if array.shape != (k,) or array.dtype != bool:
+        raise InputError(f"reachable: {array.dtype} of shape {array.shape}, expected bool ({k},).")
+    return array

@@ -60,6 +60,8 @@ def suggest(
     classifier: FusionClassifier | None = None,
     posteriors: np.ndarray | None = None,
     map_posteriors: np.ndarray | None = None,
+    student_posteriors: np.ndarray | None = None,
+    reachable: np.ndarray | None = None,
     groups: Sequence[object] | None = None,
     bursts: Sequence[object] | None = None,
     classes: Sequence[str] | None = None,
@@ -72,7 +74,9 @@ def suggest(
 
     embeddings: (N, D); rows of zeros (no embedding) are never asked. scores: as in
     FusionClassifier. labels: N class names, None where unlabelled. classifier: fitted on these
-    rows, with or without labels. posteriors, map_posteriors: (N, K); default the classifier's.
+    rows, with or without labels. posteriors, map_posteriors, student_posteriors: (N, K); default
+    the classifier's. reachable: (K,) bool, whether a global model knows the class; default the
+    classifier's, else all.
     groups: N sites, to balance over. bursts: N; a burst, and copies of one picture, get one
     question, and none when a row of them has a label. classes: K names; default the
     classifier's. n: questions. curve: label counts and accuracies, see `expected_gain`.
@@ -82,8 +86,8 @@ def suggest(
         raise InputError(f"n: {n}, expected at least 1 question.")
     now = look(
         embeddings, scores, labels, classifier=classifier, posteriors=posteriors,
-        map_posteriors=map_posteriors, groups=groups, bursts=bursts, classes=classes,
-        random_state=random_state,
+        map_posteriors=map_posteriors, student_posteriors=student_posteriors, reachable=reachable,
+        groups=groups, bursts=bursts, classes=classes, random_state=random_state,
     )
     return _ask(now, n, None if curve is None else expected_gain(curve[0], curve[1], n))
 

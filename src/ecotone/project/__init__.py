@@ -229,6 +229,20 @@ class Project:
         with self.writing("fuse"):
             return fuse(self, **options)
 
+    def suggest(self, n: int = 50, **options: Any) -> Any:
+        """What to label next, or where a wanted species is; see `ecotone.project.suggesting`."""
+        from ecotone.project.suggesting import suggest
+
+        with self.writing("suggest"):
+            return suggest(self, n, **options)
+
+    def accept(self, precision: float = 0.95, **options: Any) -> Any:
+        """Which detections need no eye; see `ecotone.project.accepting.accept`."""
+        from ecotone.project.accepting import accept
+
+        with self.writing("accept"):
+            return accept(self, precision, **options)
+
     def refine(self, **options: Any) -> Any:
         """From "animal" down to species; see `ecotone.project.refining.refine`."""
         from ecotone.project.refining import refine

@@ -15,6 +15,7 @@ import ecotone
 from ecotone.errors import InputError, ProjectError
 from ecotone.export.detections import class_columns
 from ecotone.ingest.results import Scores
+from ecotone.project.accepted import accepted_of
 from ecotone.project.modelling import class_rows
 from ecotone.project.records import LATEST, read_record
 from ecotone.types import Posteriors
@@ -29,7 +30,8 @@ class Answers:
     """Columns of n detections, in the order they were asked.
 
     known: (n,) bool, whether the run has the detection. label (local class), scientific_name,
-    vernacular_name, type (as observationType), alternatives ("fox:0.2100 | hare:0.0400"): (n,) str.
+    vernacular_name, type (as observationType), alternatives ("fox:0.2100 | hare:0.0400", also
+    "accepted:precision 0.95" where it needs no eye): (n,) str.
     probability: (n,) float, NaN where nothing is known.
     """
 
@@ -65,6 +67,9 @@ class Answerer:
             self.posteriors.classes, project.catalog.label_names(),
             taxonomy_of(project.catalog, {}),
         )
+        self.accepted = accepted_of(project, self.run, self.posteriors.classes) \
+            if source == "best" else None
+        self.labelled = set(project.catalog.current_labels()) if self.accepted else set()
         self.types = np.array([*map(type_of, self.posteriors.classes), ""], dtype=object)
 
     def __len__(self) -> int:
@@ -84,8 +89,22 @@ class Answerer:
         return Answers(
             known, _objects([*names, ""])[column], columns["scientificName"],
             _objects([*(row["vernacularName"] for row in self.classes), ""])[column],
-            self.types[column], columns["classificationProbability"], columns["alternatives"],
+            self.types[column], columns["classificationProbability"],
+            self._tagged(columns["alternatives"], values, ids),
         )
+
+    def _tagged(
+        self, alternatives: np.ndarray, values: np.ndarray, ids: Sequence[str]
+    ) -> np.ndarray:
+        """The alternatives, and that a detection which nobody labelled needs no eye."""
+        if self.accepted is None:
+            return alternatives
+        fine = self.accepted.of(values)
+        return _objects([
+            " | ".join(filter(None, (text, self.accepted.tag)))
+            if ok and str(i) not in self.labelled else text
+            for text, ok, i in zip(alternatives, fine, ids, strict=True)
+        ])
 
     def scores(self, ids: Sequence[str], most: int = 5) -> list[Scores]:
         """The most probable classes of some detections with their probabilities, best first; ()

@@ -129,7 +129,7 @@ def _check(gathered: Gathered, counts: Sequence[float] | None) -> None:
 def _study(
     project: Any, gathered: Gathered, methods: Sequence[str] | None, progress: Progress | None
 ) -> tuple[Study, list[str]]:
-    units, split = _units(project, gathered)
+    units, split = split_units_of(project, gathered)
     weights, kinds = _relations(gathered)
     chosen = tuple(methods or USUAL)
     if not gathered.scores:
@@ -149,7 +149,7 @@ def _study(
     return study, [words[split]]
 
 
-def _units(project: Any, gathered: Gathered) -> tuple[np.ndarray, str]:
+def split_units_of(project: Any, gathered: Gathered) -> tuple[np.ndarray, str]:
     media = project.catalog.media()
     row_of = {medium: row for row, medium in enumerate(media.id)}
     rows = np.array([row_of[m] for m in gathered.detections.media_id], dtype=np.intp)

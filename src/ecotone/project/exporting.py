@@ -17,6 +17,7 @@ import numpy as np
 
 from ecotone.errors import InputError, ProjectError
 from ecotone.export.written import Written
+from ecotone.project.accepted import accepted_of
 from ecotone.project.answers import SOURCES, answers_of
 from ecotone.project.gathering import score_names, taxonomy_of
 from ecotone.project.modelling import class_rows
@@ -242,6 +243,7 @@ def _table(
     name = run if source == "best" else f"{run}-{source}"
     detections, media = catalog.detections(), catalog.media()
     media = replace(media, timestamp=zoned_times(media, project.config.time_zone))
+    accepted = accepted_of(project, run, record["classes"]) if source == "best" else None
     pieces = posterior_pieces(
         detections, media,
         read_posteriors(catalog, project.path / "vectors", name) if fused else None,
@@ -252,7 +254,7 @@ def _table(
         },
         run_id=run,
         scientific_names=scientific_names(catalog, record["classes"]),
-        refined=refined,
+        refined=refined, accepted=None if accepted is None else accepted.of,
     )
     rows = write_table(path, _told(pieces, len(detections), progress), form)
     return ExportResult(path, rows, run, record["preferred"] if source == "best" else source, form,

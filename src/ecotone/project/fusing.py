@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from ecotone.project.chosen import chosen_rows, label_weight_of
 from ecotone.project.gathering import Gathered, gather, need_classes
 from ecotone.project.records import LATEST, make_record, recorded_run, write_json
 from ecotone.project.status import state_of
@@ -24,7 +25,9 @@ class FuseResult:
     """What a fusion left behind.
 
     run: its id. scores: out-of-fold accuracy, per_class_accuracy, log_loss and ece of the chosen
-    predictor on the labelled rows (empty when there were too few labels). notes: what to know.
+    predictor on the labelled rows (empty when there were too few labels); where labels were chosen
+    by `suggest`, weighted to stand for all detections, and `unweighted` on the labels as they are.
+    chosen_labels: how many these are. notes: what to know.
     """
 
     run: str
@@ -36,6 +39,8 @@ class FuseResult:
     chosen: str
     scores: dict[str, float]
     notes: list[str]
+    chosen_labels: int = 0
+    unweighted: dict[str, float] = field(default_factory=dict)
 
 
 def fuse(
@@ -65,9 +70,11 @@ def fuse(
     started = time.perf_counter()
     with recorded_run(project.catalog, "fuse", settings, seed) as (run, summary):
         say(0, None, f"fusing {len(gathered):,} detections, {len(gathered.local_classes)} classes")
-        classifier = fit(gathered, seed)
+        weight = label_weight_of(project, gathered, seed)
+        classifier = fit(gathered, seed, weight)
         sets = posteriors_of(classifier, gathered)
-        record = make_record(run, gathered, classifier, settings, seed)
+        record = make_record(run, gathered, classifier, settings, seed, weight)
+        record["counts"]["chosen_labels"] = int(chosen_rows(project, gathered).sum())
         record["notes"] = notes + gathered.notes
         record["seconds"] = round(time.perf_counter() - started, 2)
         say(0, None, "writing posteriors and the local model")
@@ -76,7 +83,8 @@ def fuse(
     return FuseResult(
         run, model, len(gathered), record["counts"]["labelled"], gathered.local_classes,
         record["preferred"], record["selection"]["chosen"], record["scores"],
-        record["notes"] + record["unresolved"],
+        record["notes"] + record["unresolved"], record["counts"]["chosen_labels"],
+        record["scores_unweighted"],
     )
 
 
@@ -99,8 +107,8 @@ def ensure_embeddings(
     ]
 
 
-def fit(gathered: Gathered, seed: int) -> Any:
-    """The fitted FusionClassifier of gathered arrays."""
+def fit(gathered: Gathered, seed: int, label_weight: np.ndarray | None = None) -> Any:
+    """The fitted FusionClassifier of gathered arrays; label_weight as in its `fit`."""
     from ecotone import FusionClassifier
 
     names = {name: s.classes for name, s in gathered.scores.items()}
@@ -112,7 +120,7 @@ def fit(gathered: Gathered, seed: int) -> Any:
     several = len(set(gathered.groups[labelled])) > 1
     classifier.fit(
         gathered.embeddings, gathered.scores or None, gathered.labels,
-        groups=gathered.groups if several else None,
+        groups=gathered.groups if several else None, label_weight=label_weight,
     )
     return classifier
 

@@ -65,10 +65,13 @@ def gather(
     classes: Sequence[str] | None = None,
     embedding_model: str | None = None,
     score_models: Sequence[str] | None = None,
+    *,
+    cold: bool = False,
 ) -> Gathered:
     """Everything the fusion needs, for the detections that have an embedding.
 
-    classes, embedding_model and score_models override the project's settings.
+    classes, embedding_model and score_models override the project's settings. cold: neither labels
+    nor classes are needed; there are then no local classes.
     Raises ProjectError when there are no pictures, no embeddings, or no labels and no classes.
     """
     from ecotone.store.vectors import read_embeddings
@@ -80,7 +83,8 @@ def gather(
     model = choose_embeddings(project, embedding_model)
     values, present = read_embeddings(catalog, folder, model, everything.id)
     known = catalog.current_labels()
-    local = local_classes(project, everything, known, classes)
+    nothing = cold and not (classes or project.config.classes or known)
+    local = () if nothing else local_classes(project, everything, known, classes)
     rows, dropped = _usable(everything, present, known, local)
     if not rows.any():
         raise ProjectError(

@@ -41,15 +41,20 @@ def recorded_run(
 
 
 def make_record(
-    run: str, gathered: Gathered, classifier: Any, settings: dict[str, Any], seed: int
+    run: str, gathered: Gathered, classifier: Any, settings: dict[str, Any], seed: int,
+    label_weight: np.ndarray | None = None,
 ) -> dict[str, Any]:
-    """The run record: what the report shows and what makes the run repeatable."""
+    """The run record: what the report shows and what makes the run repeatable.
+
+    label_weight: (L,) of the labelled rows; `scores` are weighted by it, `scores_unweighted` not.
+    """
     labelled = np.array([label is not None for label in gathered.labels])
     selection = classifier.selection_
     local = classifier.preferred_ == "local"
     oof = np.asarray(selection.oof_local if local else selection.oof_proba, dtype=np.float64)
     held = labelled & np.isfinite(oof).all(axis=1)
     mapping = {name: _mapping(m) for name, m in classifier.mappings_.items()}
+    weight = None if label_weight is None else label_weight[held[labelled]]
     return {
         "run": run, "command": "fuse", "seed": seed, "settings": settings,
         "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
@@ -72,8 +77,12 @@ def make_record(
             "ids": gathered.detections.id[held].tolist(),
             "labels": gathered.labels[held].tolist(),
             "proba": np.round(oof[held], 5).tolist(),
+            "weight": None if weight is None else np.round(weight, 5).tolist(),
         },
-        "scores": _scores(gathered.labels[held], oof[held], classifier.classes_),
+        "scores": _scores(gathered.labels[held], oof[held], classifier.classes_, weight),
+        "scores_unweighted": {} if weight is None else _scores(
+            gathered.labels[held], oof[held], classifier.classes_
+        ),
         "unresolved": list(dict.fromkeys(note for m in mapping.values() for note in m["notes"])),
     }
 
@@ -89,13 +98,16 @@ def _mapping(mapping: Any) -> dict[str, Any]:
     }
 
 
-def _scores(labels: np.ndarray, proba: np.ndarray, classes: Sequence[str]) -> dict[str, float]:
+def _scores(
+    labels: np.ndarray, proba: np.ndarray, classes: Sequence[str],
+    weight: np.ndarray | None = None,
+) -> dict[str, float]:
     if not len(labels):
         return {}
     from ecotone.evaluation import metrics
 
     column = {str(c): k for k, c in enumerate(classes)}
-    return metrics.measure(np.array([column[label] for label in labels]), proba)
+    return metrics.measure(np.array([column[label] for label in labels]), proba, weight)
 
 
 def _plain(row: dict[str, Any]) -> dict[str, Any]:

@@ -17,9 +17,11 @@ from ecotone.store import media as media_rows
 from ecotone.store import refinements as refinement_rows
 from ecotone.store import runs as run_rows
 from ecotone.store import studies as study_rows
+from ecotone.store import suggestions as suggestion_rows
 from ecotone.store import times as time_rows
 from ecotone.store.connection import connect, transaction
 from ecotone.store.refinements import RefinementRun, RefinementTable
+from ecotone.store.suggestions import NewSuggestion, SuggestionTable
 from ecotone.store.tables import (
     Box,
     DeploymentFacts,
@@ -153,6 +155,15 @@ class Catalog:
         """The audit rows of a refinement, of detections in use."""
         return refinement_rows.read_rows(self.connection, run)
 
+    def suggestions(self, run: str = "") -> SuggestionTable:
+        """The questions that were asked, of a run or of all, with the answers since."""
+        return suggestion_rows.read_suggestions(self.connection, run)
+
+    def newest_suggestions(self) -> SuggestionTable:
+        """The queue: the questions of the newest `suggest`, none when nobody asked."""
+        run = suggestion_rows.newest_run(self.connection)
+        return suggestion_rows.read_suggestions(self.connection, run or "-")
+
     # Writing
 
     def add_media(self, media: Sequence[NewMedium]) -> None:
@@ -253,6 +264,11 @@ class Catalog:
         """Delete rows of refinements that were never done; how many. Under the write lock only."""
         with self.transaction() as connection:
             return refinement_rows.drop_unfinished(connection)
+
+    def add_suggestions(self, run: str, questions: Sequence[NewSuggestion]) -> int:
+        """Append the questions of a run; how many."""
+        with self.transaction() as connection:
+            return suggestion_rows.insert_suggestions(connection, run, questions, run_rows.now())
 
     def runs(self) -> list[Run]:
         """All runs, oldest first; one that was killed keeps the status "running"."""

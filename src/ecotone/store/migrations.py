@@ -113,7 +113,17 @@ _REFINEMENTS = (
         run TEXT PRIMARY KEY, created TEXT NOT NULL) WITHOUT ROWID""",
 )
 
-MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST, _STUDIES, _REFINEMENTS)
+# What `suggest` asked people, append-only. after: the newest label when it was asked; any later
+# label of the picture or the detection is the answer.
+_SUGGESTIONS = (
+    """CREATE TABLE suggestion (
+        n INTEGER PRIMARY KEY AUTOINCREMENT, run TEXT NOT NULL, rank INTEGER NOT NULL,
+        medium INTEGER NOT NULL REFERENCES medium (n), number INTEGER NOT NULL,
+        reason TEXT NOT NULL, expected_class TEXT NOT NULL DEFAULT '', score REAL NOT NULL,
+        species TEXT NOT NULL DEFAULT '', after INTEGER NOT NULL, created TEXT NOT NULL)""",
+)
+
+MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST, _STUDIES, _REFINEMENTS, _SUGGESTIONS)
 
 
 def migrate(connection: sqlite3.Connection, where: str) -> None:

@@ -1,0 +1,40 @@
+"""Labels that were chosen and not drawn: which they are, and how many detections each stands for.
+
+N detections, L labelled ones.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ecotone.project.gathering import Gathered
+
+
+def chosen_rows(project: Any, gathered: Gathered) -> np.ndarray:
+    """(N,) bool: labelled detections of pictures that `suggest` asked about before."""
+    table = project.catalog.suggestions()
+    asked = set(table.media_id[table.answered].tolist())
+    labelled = np.array([label is not None for label in gathered.labels], dtype=bool)
+    if not asked:
+        return np.zeros(len(labelled), dtype=bool)
+    media = gathered.detections.media_id
+    return labelled & np.array([medium in asked for medium in media], dtype=bool)
+
+
+def label_weight_of(project: Any, gathered: Gathered, seed: int = 0) -> np.ndarray | None:
+    """Weights (L,) of the labelled rows, in their order, mean 1: how many of the N rows are nearest
+    to each. None when no label was chosen: each then counts the same.
+
+    Labels that came otherwise are weighed with the chosen ones: where those lie thick each stands
+    for little. Left at 1 beside the chosen ones alone, as was tried, they foretold accuracy 7
+    points too low on average where weights of all of them foretold it 4 too low.
+    Source: `ecotone.labelling.representation`.
+    """
+    from ecotone.labelling import label_weights
+
+    if not chosen_rows(project, gathered).any():
+        return None
+    rows = np.flatnonzero([label is not None for label in gathered.labels])
+    return label_weights(gathered.embeddings, rows, seed)
