@@ -1,5 +1,7 @@
 """What nobody listed: clusters without labels, novelty, and proposals of new classes."""
 
+from ecotone.discovery.cluster_metrics import Agreement, ClusterReport, evaluate_clusters
+from ecotone.discovery.clusterer import Clusterer, ClusterSettings
 from ecotone.discovery.none_of_these import (
     NovelShare,
     estimate_novel_share,
@@ -9,6 +11,6 @@ from ecotone.discovery.none_of_these import (
 from ecotone.discovery.novelty import NoveltyDetector
 
 __all__ = [
-    "NovelShare", "NoveltyDetector", "estimate_novel_share", "novelty_probability",
-    "with_none_of_these",
+    "Agreement", "ClusterReport", "ClusterSettings", "Clusterer", "NovelShare", "NoveltyDetector",
+    "estimate_novel_share", "evaluate_clusters", "novelty_probability", "with_none_of_these",
 ]
