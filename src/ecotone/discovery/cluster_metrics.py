@@ -1,7 +1,7 @@
 """How well clusters agree with known classes, without the rejected rows and with them.
 
-N rows. A rejected row has the cluster -1. Leaving such rows out flatters a method that rejects what
-is hard; so every figure is there twice, the second time with each rejected row a cluster of its own.
+N rows. A rejected row has the cluster -1. Leaving such rows out flatters a method that rejects
+what is hard; so every figure is there twice, the second time with each of them a cluster alone.
 """
 
 from __future__ import annotations

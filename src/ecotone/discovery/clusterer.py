@@ -11,9 +11,10 @@ import numpy as np
 from sklearn.base import BaseEstimator, ClusterMixin
 
 from ecotone.discovery.clustering import CLUSTERINGS, EVEN, UNEVEN, by_size, cluster_rows
-from ecotone.discovery.discriminant import find_clusters
+from ecotone.discovery.discriminant import CORE_ROWS, add_rare, carry, find_cores, outlying
 from ecotone.discovery.extending import extend, split
 from ecotone.discovery.reduction import REDUCTIONS, perplexity, reduce_rows, umap_neighbours
+from ecotone.discovery.separation import merge_close, split_apart, to_number
 from ecotone.errors import InputError
 from ecotone.fusion.features import content_keys
 from ecotone.fusion.inputs import check_embeddings
@@ -183,10 +184,20 @@ class Clusterer(ClusterMixin, BaseEstimator):
 
 def _discriminate(rows: np.ndarray, reduced: np.ndarray, n_clusters: int | None
                   ) -> tuple[np.ndarray, np.ndarray]:
+    """Cores on the first rows, cut and merged, carried on to all rows; the rare among the rest."""
     if len(reduced) < 3 or not np.ptp(reduced, axis=0).any():
         return np.zeros(len(rows), dtype=np.int64), np.ones(len(rows))
-    labels, model = find_clusters(reduced, n_clusters)
-    return labels, model.assign(reduced)[1]
+    some = reduced[:CORE_ROWS]
+    labels, model = find_cores(some)
+    if n_clusters is not None:
+        labels, model = carry(reduced, *to_number(some, labels, n_clusters))
+        return model.assign(reduced)[0] if len(some) < len(rows) else labels, \
+            model.assign(reduced)[1]
+    labels, model = split_apart(some, merge_close(some, labels)[0], EVEN[0])
+    labels, model = carry(reduced, labels, model)
+    labels, model = add_rare(reduced, labels, model)
+    _, chance, far = model.assign(reduced)
+    return np.where(outlying(far), -1, labels), chance
 
 
 def _check(value: str, allowed: tuple[str, ...], name: str) -> None:

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ecotone.discovery.clustering import hdbscan, ward
+from ecotone.discovery.clustering import hdbscan
 
 CORE_ROWS = 8000  # that cores are looked for among
 CORE_SIZE = (15, 5)
@@ -116,46 +116,36 @@ def outlying(far: np.ndarray) -> np.ndarray:
     return value > middle + OUTLYING * max(spread, 1e-3)
 
 
-def find_clusters(rows: np.ndarray, n_clusters: int | None = None,
-                  size: tuple[int, int] = CORE_SIZE) -> tuple[np.ndarray, Discriminant]:
-    """Cluster numbers (N,) with -1 where rejected, and the model. Rows in an order that says
-    nothing; n_clusters: known number, then no row is rejected."""
-    some = rows[:CORE_ROWS]
-    labels = _cores(some, size)
-    first, model = refine(some, labels)
-    again = hdbscan(model.whitened(some), size, "leaf")
-    if again.max() >= labels.max():
-        first, model = refine(some, again)
-    if n_clusters is not None:
-        first, model = refine(some, ward(model.whitened(some), min(n_clusters, len(some))))
-        return _carried(rows, first, model)
-    labels, model = _carried(rows, first, model)
-    labels, model = _with_rare(rows, labels, model, size)
-    return np.where(outlying(model.assign(rows)[2]), -1, labels), model
-
-
-def _cores(rows: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Leaves of HDBSCAN's tree; one cluster of all rows where there are none."""
+def find_cores(rows: np.ndarray, size: tuple[int, int] = CORE_SIZE
+               ) -> tuple[np.ndarray, Discriminant]:
+    """Clusters (M,) of few rows, each grown from a leaf of HDBSCAN's tree, and the model; one
+    cluster where there are no leaves. The leaves of the whitened rows count if they are as many."""
     labels = hdbscan(rows, size, "leaf")
-    return labels if labels.max() > 0 else np.zeros(len(rows), dtype=np.int64)
+    if labels.max() <= 0:
+        labels = np.zeros(len(rows), dtype=np.int64)
+    first, model = refine(rows, labels)
+    again = hdbscan(model.whitened(rows), size, "leaf")
+    if again.max() > 0 and again.max() >= labels.max():
+        first, model = refine(rows, again)
+    return first, model
 
 
-def _carried(rows: np.ndarray, labels: np.ndarray, model: Discriminant
-             ) -> tuple[np.ndarray, Discriminant]:
+def carry(rows: np.ndarray, labels: np.ndarray, model: Discriminant
+          ) -> tuple[np.ndarray, Discriminant]:
     """What was found on the first rows, for all."""
     if len(labels) == len(rows):
         return labels, model
     return refine(rows, model.assign(rows)[0], rounds=3)
 
 
-def _with_rare(rows: np.ndarray, labels: np.ndarray, model: Discriminant, size: tuple[int, int]
-               ) -> tuple[np.ndarray, Discriminant]:
+def add_rare(rows: np.ndarray, labels: np.ndarray, model: Discriminant,
+             size: tuple[int, int] = CORE_SIZE) -> tuple[np.ndarray, Discriminant]:
     """With the clusters among rows that stand far from all others."""
     far = model.assign(rows)[2]
     left = np.flatnonzero(outlying(far))
     if len(left) > CORE_ROWS:
         left = np.sort(left[np.argsort(-far[left], kind="stable")[:CORE_ROWS]])
-    if len(left) < 2 * size[0]:
+    if len(left) < size[0]:
         return labels, model
     values, vectors = np.linalg.eigh(model.precision)
     white = (rows[left] - model.means[labels[left]]) @ (vectors * np.sqrt(np.maximum(values, 0)))
