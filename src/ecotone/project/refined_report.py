@@ -17,7 +17,6 @@ from ecotone.hierarchy.audit import TRUSTED
 from ecotone.hierarchy.before import Before
 from ecotone.hierarchy.results import SPECIES_RANKS, UNCHANGED
 from ecotone.project.galleries import Shown, cut_out
-from ecotone.project.gathering import take
 from ecotone.project.refined import (
     PEOPLE,
     Names,
@@ -27,6 +26,7 @@ from ecotone.project.refined import (
     refinement_of,
 )
 from ecotone.project.refining_figures import settled
+from ecotone.project.shots import shown_of
 from ecotone.report.refinement import (
     RefinedGallery,
     RefinedPicture,
@@ -35,7 +35,7 @@ from ecotone.report.refinement import (
 )
 from ecotone.report.refinement_flow import ABOVE, SAME, SPECIES, Flow
 from ecotone.store.refinements import RefinementTable
-from ecotone.types import Detections, Posteriors
+from ecotone.types import Detections
 
 Progress = Callable[[int, "int | None", str], None]
 SHOWN = 12  # pictures a gallery
@@ -168,7 +168,7 @@ def make_galleries(
     ], dtype=object)
     chosen = choose(audit, units)
     rows = [row for found in chosen.values() for row in found]
-    shown = _shown(project, audit, media, detections, rows)
+    shown = shown_of(project, media, detections, audit.place[rows])
     number = {row: n for n, row in enumerate(rows)}
     galleries = []
     for key, found in chosen.items():
@@ -179,25 +179,6 @@ def make_galleries(
                 progress(number[row] + 1, len(rows), "pictures of the refinement")
         galleries.append(RefinedGallery(key, *TEXTS[key], tuple(pictures)))
     return tuple(galleries)
-
-
-def _shown(
-    project: Any, audit: Audit, media: Any, detections: Detections, rows: list[int]
-) -> Shown:
-    from ecotone.store.vectors import read_scores, score_models
-
-    use = take(detections, audit.place[rows])
-    people: dict[str, list] = {}
-    here = set(use.media_id.tolist())
-    for row in np.flatnonzero(detections.category == "human"):
-        if detections.media_id[row] in here:
-            people.setdefault(detections.media_id[row], []).append(detections.bbox[row].tolist())
-    folder, catalog = project.path / "vectors", project.catalog
-    return Shown(
-        use, Posteriors(use.id, np.zeros((len(use), 0)), ()), media, {},
-        {name: read_scores(catalog, folder, name, use.id) for name in score_models(catalog)},
-        people=people, blur_people=project.config.blur_people,
-    )
 
 
 def _picture(

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from ecotone.errors import ProjectError
+from ecotone.project.asked_report import collect_acceptance, collect_questions
 from ecotone.project.gathering import DETECTOR
 from ecotone.project.records import LATEST, read_record
 from ecotone.project.refined_report import collect_refinement
@@ -99,6 +100,8 @@ def collect(project: Any, progress: Progress | None = None) -> ReportData:
             *evaluation.get("notes", ()),
         ])),
         refinement=collect_refinement(project, media, detections, progress),
+        acceptance=collect_acceptance(project, record, progress),
+        questions=collect_questions(project, media, detections, progress),
     )
 
 
@@ -159,7 +162,12 @@ def _held_out(record: Mapping[str, Any], classes: tuple[str, ...]) -> HeldOut | 
     proba = np.asarray(held["proba"], dtype=np.float64)[rows]
     # Stored with five digits: the rows are made to sum to 1 again.
     proba /= np.maximum(proba.sum(axis=1, keepdims=True), 1e-12)
-    return HeldOut(np.array([column[held["labels"][i]] for i in rows]), proba)
+    weight = held.get("weight")
+    return HeldOut(
+        np.array([column[held["labels"][i]] for i in rows]), proba,
+        None if weight is None else np.asarray(weight, dtype=np.float64)[rows],
+        record.get("counts", {}).get("chosen_labels", 0),
+    )
 
 
 def _maps(record: Mapping[str, Any]) -> tuple[GlobalMap, ...]:

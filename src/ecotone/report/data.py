@@ -14,6 +14,8 @@ import numpy as np
 from ecotone.errors import InputError
 
 if TYPE_CHECKING:
+    from ecotone.report.acceptance import AcceptanceData
+    from ecotone.report.questions import QuestionsData
     from ecotone.report.refinement import RefinementData
 
 
@@ -52,11 +54,14 @@ class Run:
 class HeldOut:
     """Predictions of labelled rows by a model that did not see these labels.
 
-    truth: (M,) int columns 0..K-1. proba: (M, K) rows sum to 1.
+    truth: (M,) int columns 0..K-1. proba: (M, K) rows sum to 1. weight: (M,) how many detections
+    each stands for, None where no label was chosen by `suggest`; chosen: how many were.
     """
 
     truth: np.ndarray
     proba: np.ndarray
+    weight: np.ndarray | None = None
+    chosen: int = 0
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "truth", np.asarray(self.truth, dtype=np.int64))
@@ -68,6 +73,13 @@ class HeldOut:
             )
         if len(self.truth) and not 0 <= self.truth.min() <= self.truth.max() < self.proba.shape[1]:
             raise InputError(f"HeldOut: truth holds a class outside 0..{self.proba.shape[1] - 1}.")
+
+    @property
+    def effective(self) -> float:
+        """How many labels of one weight these are worth (Kish 1965)."""
+        if self.weight is None:
+            return float(len(self.truth))
+        return float(self.weight.sum() ** 2 / max((self.weight**2).sum(), 1e-300))
 
     @property
     def predicted(self) -> np.ndarray:
@@ -143,7 +155,9 @@ class ReportData:
     classes: K names. label_counts: (K,) labels by people. found: (K,) expected number of detections
     of each class (the sum of its probabilities). evaluation: records as `learning_curves` returns
     them. galleries: pictures. unresolved: what could not be placed. notes: what else to know.
-    refinement: what `refine` made of the detections, None when it did not run.
+    refinement: what `refine` made of the detections, None when it did not run. acceptance: what
+    needs no eye, None without held-out labels. questions: what `suggest` asks, None when nothing is
+    open.
     """
 
     title: str
@@ -161,6 +175,8 @@ class ReportData:
     unresolved: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     refinement: RefinementData | None = None
+    acceptance: AcceptanceData | None = None
+    questions: QuestionsData | None = None
 
     def __post_init__(self) -> None:
         k = len(self.classes)

@@ -13,12 +13,12 @@ import numpy as np
 
 from ecotone.evaluation.baselines import LOCAL_ONLY
 from ecotone.evaluation.metrics import confusion
-from ecotone.report import svg
+from ecotone.report import acceptance, svg
 from ecotone.report.calibration import Bins, bins_of, reliability_chart
 from ecotone.report.classes import DETECTOR, class_rows, dumbbells, found_bar, recall_bar
 from ecotone.report.confusion import Matrix, Mixup, confusion_chart, matrix_of, mixups_of
 from ecotone.report.curve import gains_of, line_chart, ours_of, series_of
-from ecotone.report.data import Gallery, GlobalMap, Picture, ReportData
+from ecotone.report.data import GlobalMap, Picture, ReportData
 from ecotone.report.flow import MOST_LOCAL, flow_chart
 from ecotone.report.names import kind_words, short_name
 from ecotone.report.refinement import view_of
@@ -74,6 +74,7 @@ def render(data: ReportData) -> str:
         most_found=max((r.found or 0.0 for r in rows), default=0.0),
         most_local=MOST_LOCAL,
         refinement=view_of(data.refinement) if data.refinement else None,
+        acceptance=acceptance.view_of(data.acceptance) if data.acceptance else None,
     )
 
 
@@ -98,7 +99,7 @@ def _environment() -> Any:
     return environment
 
 
-def _frame(gallery: Gallery) -> float:
+def _frame(gallery: Any) -> float:
     """Width by height of the frames of a gallery: 4/3 where most pictures are wide, else 1."""
     shapes = [p.size[0] / p.size[1] for p in gallery.pictures if p.size[1]]
     return 4 / 3 if shapes and float(np.median(shapes)) > 1.15 else 1.0

@@ -13,7 +13,7 @@ from ecotone.report.calibration import bins_of
 from ecotone.report.classes import ClassRow
 from ecotone.report.confusion import Mixup
 from ecotone.report.curve import Gain, gains_of
-from ecotone.report.data import ReportData
+from ecotone.report.data import HeldOut, ReportData
 
 FEW = 5  # labels of a class below which more of them help most
 MANY = 6  # names listed in one sentence
@@ -59,7 +59,7 @@ def tell(data: ReportData, rows: Sequence[ClassRow], mixups: Sequence[Mixup]) ->
 def _scores(data: ReportData) -> dict[str, float]:
     if data.held_out is None or not len(data.held_out):
         return {}
-    return measure(data.held_out.truth, data.held_out.proba)
+    return measure(data.held_out.truth, data.held_out.proba, data.held_out.weight)
 
 
 def _headline(data: ReportData, gains: Sequence[Gain], scores: dict[str, float]) -> str:
@@ -75,6 +75,9 @@ def _headline(data: ReportData, gains: Sequence[Gain], scores: dict[str, float])
         return (f"With {last.labels} labels ecotone names {svg.percent(last.ours)} of unseen "
                 f"pictures right; your labels alone would reach {svg.percent(last.base)}.")
     if scores:
+        if data.held_out is not None and data.held_out.weight is not None:
+            return (f"Ecotone names about {svg.percent(scores['accuracy'])} of the pictures right, "
+                    "by labels that it had not seen.")
         return (f"Of your labelled pictures ecotone names {svg.percent(scores['accuracy'])} right "
                 "without having seen their labels.")
     if data.run is not None and data.counts is not None:
@@ -153,10 +156,7 @@ def _verdict(gap: float, error: float, rows: int) -> str:
 def _tiles(data: ReportData, gains: Sequence[Gain], scores: dict[str, float]) -> list[Tile]:
     tiles = []
     if scores and data.held_out is not None:
-        m = len(data.held_out)
-        low, high = svg.wilson(scores["accuracy"] * m, m)
-        tiles.append(Tile(svg.percent(scores["accuracy"]), "right on labels it had not seen",
-                          f"95 % interval {svg.percent(low)} to {svg.percent(high)}, {m} labels"))
+        tiles.append(_accuracy_tile(data.held_out, scores["accuracy"]))
         tiles.append(Tile(svg.percent(scores["per_class_accuracy"]), "right on an average class",
                           "every class counts the same, rare or common"))
     if gains:
@@ -175,6 +175,19 @@ def _tiles(data: ReportData, gains: Sequence[Gain], scores: dict[str, float]) ->
         tiles.append(Tile(f"{data.counts.labelled:,}", "labelled by people",
                           f"{len(data.classes)} local classes" if data.classes else ""))
     return tiles
+
+
+def _accuracy_tile(held: HeldOut, accuracy: float) -> Tile:
+    m, worth = len(held), held.effective
+    low, high = svg.wilson(accuracy * worth, worth)
+    interval = f"95 % interval {svg.percent(low)} to {svg.percent(high)}"
+    if held.weight is None:
+        return Tile(svg.percent(accuracy), "right on labels it had not seen",
+                    f"{interval}, {m} labels")
+    plain = float((held.predicted == held.truth).mean())
+    return Tile(svg.percent(accuracy), "right, by labels it had not seen",
+                f"{interval}; {svg.percent(plain)} on the {m} labels as they are, of which "
+                f"{held.chosen} were chosen and are harder")
 
 
 def _steps(data: ReportData, rows: Sequence[ClassRow], mixups: Sequence[Mixup]) -> list[Step]:
