@@ -10,6 +10,8 @@ from importlib import import_module
 __version__ = "0.1.0"
 
 _PUBLIC = {
+    "AcceptRule": "ecotone.confidence.accept",
+    "ConformalSets": "ecotone.confidence.sets",
     "FusionClassifier": "ecotone.fusion.classifier",
     "evaluate_reid": "ecotone.reid.evaluate",
     "FiveStage": "ecotone.hierarchy.five_stage",
@@ -27,6 +29,13 @@ _PUBLIC = {
     "Posteriors": "ecotone.types",
     "dynamic_margins": "ecotone.reid.margins",
     "EcotoneError": "ecotone.errors",
+    "estimate_prevalence": "ecotone.confidence.prevalence",
+    "expected_gain": "ecotone.labelling.gain",
+    "find_label_errors": "ecotone.confidence.label_errors",
+    "hunt": "ecotone.labelling.hunting",
+    "label_weights": "ecotone.labelling.representation",
+    "risk_coverage": "ecotone.confidence.risk",
+    "suggest": "ecotone.labelling.suggesting",
 }
 
 __all__ = sorted([*_PUBLIC, "__version__"])

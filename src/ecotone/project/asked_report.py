@@ -51,18 +51,16 @@ def _gain(project: Any, run: str) -> str:
     return f"{Gain(**told)}, a 90 % interval" if told else ""
 
 
-def collect_acceptance(
-    project: Any, record: dict[str, Any], progress: Progress | None = None
-) -> AcceptanceData | None:
+def collect_acceptance(project: Any, record: dict[str, Any]) -> AcceptanceData | None:
     """What needs no eye by the newest fusion: at the kept precision, else at 95 %; None where no
     label was held out."""
     if not record.get("out_of_fold", {}).get("ids"):
         return None
     kept = project.catalog.note(NOTE) or {}
     same = kept.get("fuse_run") == record["run"]
-    options = {name: kept[name] for name in ("precision", "confidence", "pool_rare")} if same else {}
+    names = ("precision", "confidence", "pool_rare") if same else ()
     try:
-        found = accept(project, progress=progress, **options)
+        found = accept(project, **{name: kept[name] for name in names})
     except ProjectError:  # the labels of then are gone or are of no class now
         return None
     return _data(found, same)

@@ -100,7 +100,7 @@ def collect(project: Any, progress: Progress | None = None) -> ReportData:
             *evaluation.get("notes", ()),
         ])),
         refinement=collect_refinement(project, media, detections, progress),
-        acceptance=collect_acceptance(project, record, progress),
+        acceptance=collect_acceptance(project, record),
         questions=collect_questions(project, media, detections, progress),
     )
 

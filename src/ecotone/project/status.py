@@ -16,8 +16,8 @@ class Status:
     """What a project holds.
 
     counts: rows by kind. scores and embeddings: detections that each model has seen. studies: one
-    line a kept study; shifts: one line a corrected clock. next: the command to run next; why: the
-    reason.
+    line a kept study; shifts: one line a corrected clock. questions: the queue of `suggest`;
+    accepted: what was kept of `accept`. next: the command to run next; why: the reason.
     """
 
     project: Path
@@ -35,6 +35,8 @@ class Status:
     why: str
     studies: list[str] = field(default_factory=list)
     shifts: list[str] = field(default_factory=list)
+    questions: str = ""
+    accepted: str = ""
 
     def lines(self) -> list[str]:
         """The status for people."""
@@ -56,6 +58,8 @@ class Status:
         lines.append(f"embeddings   {', '.join(seen) or 'none'}")
         lines.append(f"fused        {self.fused or 'not yet'}")
         lines.append(f"refined      {self.refined or 'not yet'}")
+        lines += [f"questions    {self.questions}"] if self.questions else []
+        lines += [f"accepted     {self.accepted}"] if self.accepted else []
         lines.append(f"report       {self.report or 'not yet'}")
         if self.failures:
             lines.append(f"failed       {c['failures']:,} pictures, tried again next time")
@@ -75,16 +79,20 @@ def status(project: Any) -> Status:
     scores, embeddings = dict(score_models(catalog)), dict(embedding_models(catalog))
     latest = catalog.note(LATEST) or {}
     report = project.path / "reports" / "report.html"
+    table = catalog.newest_suggestions()
+    asked, answered = len(table), int(table.answered.sum())
     evaluated = _is_newer(project.path / "evaluation" / "records.json", latest)
     command, why = next_step(
         counts, scores, embeddings, bool(project.config.classes), latest,
-        evaluated, _is_newer(report, latest),
+        evaluated, _is_newer(report, latest), asked - answered,
     )
     return Status(
         project.path, counts, len(set(catalog.current_labels().values())), scores, embeddings,
         len(catalog.note("taxonomy") or ()), failures_of(catalog), unfinished_of(catalog),
         latest.get("run", ""), refined_by(catalog), report if report.is_file() else None, command,
         why, studies_of(catalog), shifts_of(catalog),
+        f"{asked - answered:,} of {asked:,} open ({table.run[0]})" if asked else "",
+        accepted_by(catalog, latest),
     )
 
 
@@ -139,6 +147,19 @@ def refined_by(catalog: Any) -> str:
     return f"{run.run} ({run.summary.get('method', '')}, {changed:,} detections changed)"
 
 
+def accepted_by(catalog: Any, latest: dict[str, Any]) -> str:
+    """What was kept of `accept`, "" when nothing was; said where a newer fusion outdated it."""
+    from ecotone.project.accepted import NOTE
+
+    kept = catalog.note(NOTE)
+    if not kept:
+        return ""
+    text = f"at precision {kept['precision']:g} ({kept['run']})"
+    if kept["fuse_run"] != latest.get("run"):
+        return f"{text}; of an older fusion, so it no longer counts: ecotone accept --write"
+    return text
+
+
 def _is_newer(report: Path, latest: dict[str, Any]) -> bool:
     return report.is_file() and report.stat().st_mtime >= latest.get("time", 0.0)
 
@@ -146,13 +167,17 @@ def _is_newer(report: Path, latest: dict[str, Any]) -> bool:
 def next_step(
     counts: dict[str, int], scores: dict[str, int], embeddings: dict[str, int],
     classes_given: bool, latest: dict[str, Any], evaluated: bool, reported: bool,
+    open_questions: int = 0,
 ) -> tuple[str, str]:
     """The one command to run next, and why."""
     total = counts["detections"]
     if not counts["media"]:
         return "ecotone add images PHOTOS", "there are no pictures yet"
     if not counts["labels"] and not classes_given:
-        return "ecotone add labels labels.csv", "a few labels say what the local classes are"
+        return (
+            "ecotone add labels labels.csv", "a few labels say what the local classes are; which "
+            "pictures to label tells: ecotone suggest -n 50 -o suggestions.csv",
+        )
     if not scores and not embeddings:
         return (
             "ecotone classify --model model.onnx --classes labels.txt",
@@ -171,7 +196,10 @@ def next_step(
         return "ecotone evaluate", "see what the fusion gains over the labels alone"
     if not reported:
         return "ecotone report", "the newest fusion has no report yet"
-    return "ecotone export csv -o out.csv", "all is done; more labels make it better"
+    more = (f"{open_questions:,} questions wait for labels" if open_questions else
+            "more labels make it better: ecotone suggest")
+    return ("ecotone export csv -o out.csv",
+            f"all is done; {more}; what needs no eye tells: ecotone accept")
 
 
 def state_of(project: Any) -> dict[str, Any]:

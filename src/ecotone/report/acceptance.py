@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,6 +14,7 @@ MOST_ERRORS = 30
 MOST_POINTS = 160
 WIDTH, HEIGHT = 440.0, 330.0
 LEFT, RIGHT, TOP, BOTTOM = 52.0, 20.0, 28.0, 46.0
+Scale = Callable[[float], float]
 MARKED = (0.5, 0.8, 0.9, 1.0)  # coverages with a dot
 
 
@@ -38,7 +39,7 @@ class SpeciesLine:
 class AcceptanceData:
     """Acceptance as the page shows it. kept: whether exports tell it. sets: alpha, coverage,
     mean_size; {} where they cannot be measured. curve: coverage and risk of the surest labels.
-    shares: rows of name, share, low, high, predicted. errors: rows of filePath, label, suggested."""
+    shares: rows of name, share, low, high, predicted. errors: of filePath, label, suggested."""
 
     precision: float
     confidence: float
@@ -82,8 +83,8 @@ def lead_of(data: AcceptanceData) -> str:
     if not data.detections:
         return "Every detection has a label."
     if not data.accepted:
-        return (f"Nothing can be left unseen yet: for no species do the labels promise that {wanted} "
-                "of what is called so is right. The table says how many labels are missing.")
+        return ("Nothing can be left unseen yet: for no species do the labels promise that "
+                f"{wanted} of what is called so is right. The table says how many are missing.")
     share = svg.percent(data.accepted / data.detections)
     return (f"{data.accepted:,} of {data.detections:,} detections without a label need no eye "
             f"({share}): of each species at least {wanted} of them are right, with confidence "
@@ -120,17 +121,7 @@ def risk_chart(curve: Mapping[str, Sequence[float]], labels: int) -> str:
     def y(share: float) -> float:
         return TOP + (HEIGHT - TOP - BOTTOM) * (1.0 - share) / (1.0 - low)
 
-    body = []
-    for value in svg.ticks(low, 1.0, 5):
-        body.append(svg.element("line", x1=LEFT, x2=WIDTH - RIGHT, y1=y(value), y2=y(value),
-                                class_="grid"))
-        body.append(svg.label(LEFT - 6, y(value) + 4, f"{100 * value:.0f} %", "tick", "end"))
-    for value in (0.0, 0.25, 0.5, 0.75, 1.0):
-        body.append(svg.label(x(value), HEIGHT - BOTTOM + 18, f"{100 * value:.0f} %", "tick",
-                              "middle"))
-    body.append(svg.label((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 4, "taken, the surest first", "axis",
-                          "middle"))
-    body.append(svg.label(LEFT, TOP - 10, "right, of what is taken", "axis"))
+    body = _axes(x, y, low)
     upper = [f"{x(r[0]):.1f},{y(r[3]):.1f}" for r in rows]
     lower = [f"{x(r[0]):.1f},{y(max(r[2], low)):.1f}" for r in reversed(rows)]
     body.append(svg.element("polygon", points=" ".join(upper + lower), class_="band s0"))
@@ -143,6 +134,21 @@ def risk_chart(curve: Mapping[str, Sequence[float]], labels: int) -> str:
                                 r=4.5, class_="dot s0"))
     text = "; ".join(f"{svg.percent(a, 1)} of the surest {svg.percent(c)} right" for c, a in marks)
     return svg.figure(WIDTH, HEIGHT, "Risk and coverage", text, body)
+
+
+def _axes(x: Scale, y: Scale, low: float) -> list[str]:
+    body = []
+    for value in svg.ticks(low, 1.0, 5):
+        body.append(svg.element("line", x1=LEFT, x2=WIDTH - RIGHT, y1=y(value), y2=y(value),
+                                class_="grid"))
+        body.append(svg.label(LEFT - 6, y(value) + 4, f"{100 * value:.0f} %", "tick", "end"))
+    for value in (0.0, 0.25, 0.5, 0.75, 1.0):
+        body.append(svg.label(x(value), HEIGHT - BOTTOM + 18, f"{100 * value:.0f} %", "tick",
+                              "middle"))
+    body.append(svg.label((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 4, "taken, the surest first", "axis",
+                          "middle"))
+    body.append(svg.label(LEFT, TOP - 10, "right, of what is taken", "axis"))
+    return body
 
 
 def share_chart(rows: Sequence[Mapping[str, Any]]) -> str:

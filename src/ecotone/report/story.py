@@ -17,6 +17,7 @@ from ecotone.report.data import HeldOut, ReportData
 
 FEW = 5  # labels of a class below which more of them help most
 MANY = 6  # names listed in one sentence
+ASK = "ecotone suggest -n 50 -o suggestions.csv"
 
 
 @dataclass(frozen=True)
@@ -228,14 +229,14 @@ def _label_more(rows: Sequence[ClassRow], mixups: Sequence[Mixup]) -> list[Step]
             f"Label a few of {_listed([svg.isolate(r.name) for r in guessed])} first: "
             f"{'it has' if one else 'they have'} no label, and no global model has "
             f"{'its name' if one else 'their names'}. What is called so below is a guess"
-            f"{'.' if one else ' and may be the other one.'}", "ecotone add labels more.csv"))
+            f"{'.' if one else ' and may be the other one.'}", ASK))
     few = [r for r in rows if r.labels is not None and r.labels < FEW and r not in guessed]
     if few:
         wanted = sorted(few, key=lambda r: -(r.found or 0.0))
         steps.append(Step(
             f"Label more of {_listed([svg.isolate(r.name) for r in wanted])}: "
             f"{'it has' if len(few) == 1 else 'they have'} fewer than {FEW} labels each. The least "
-            "certain pictures below teach it most.", "ecotone add labels more.csv"))
+            "certain pictures below teach it most.", ASK))
     if mixups and mixups[0].count >= 2:
         m = mixups[0]
         truth, taken = svg.isolate(m.truth), svg.isolate(m.taken)
