@@ -2,6 +2,15 @@
 
 from ecotone.discovery.cluster_metrics import Agreement, ClusterReport, evaluate_clusters
 from ecotone.discovery.clusterer import Clusterer, ClusterSettings
+from ecotone.discovery.exposure import Exposure, fit_exposure
+from ecotone.discovery.hold_out import (
+    HeldOut,
+    evaluate_novelty,
+    lineages_of,
+    novelty_figures,
+    relation,
+    summarise_novelty,
+)
 from ecotone.discovery.none_of_these import (
     NovelShare,
     estimate_novel_share,
@@ -9,8 +18,18 @@ from ecotone.discovery.none_of_these import (
     with_none_of_these,
 )
 from ecotone.discovery.novelty import NoveltyDetector
+from ecotone.discovery.novelty_scores import (
+    ecod_novelty,
+    energy_novelty,
+    knn_novelty,
+    mahalanobis_novelty,
+    softmax_novelty,
+)
 
 __all__ = [
-    "Agreement", "ClusterReport", "ClusterSettings", "Clusterer", "NovelShare", "NoveltyDetector",
-    "estimate_novel_share", "evaluate_clusters", "novelty_probability", "with_none_of_these",
+    "Agreement", "ClusterReport", "ClusterSettings", "Clusterer", "Exposure", "HeldOut",
+    "NovelShare", "NoveltyDetector", "ecod_novelty", "energy_novelty", "estimate_novel_share",
+    "evaluate_clusters", "evaluate_novelty", "fit_exposure", "knn_novelty", "lineages_of",
+    "mahalanobis_novelty", "novelty_figures", "novelty_probability", "relation",
+    "softmax_novelty", "summarise_novelty", "with_none_of_these",
 ]
