@@ -87,7 +87,7 @@ def monkeys(folder: Path) -> Case:
     x, scores = extract(folder / "monkeys", files, models / "imagenet_mobilenet_v2.tflite",
                         models / "imagenet_labels.txt",
                         CACHE / "monkeys-imagenet_mobilenet_v2.npz")
-    lineages = {name: {"family": FAMILIES[name.replace("-", " ")]} for name in set(names)}
+    lineages = {name: {"family": FAMILIES[name.lower().replace("-", " ")]} for name in set(names)}
     return Case(x, scores, np.array(names, dtype=object), None, lineages)
 
 
