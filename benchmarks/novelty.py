@@ -27,7 +27,7 @@ import numpy as np
 from ecotone import FusionClassifier
 from ecotone.discovery.hold_out import (
     COMBINED,
-    HeldOut,
+    HoldOutFigures,
     Predict,
     evaluate_novelty,
     lineages_of,
@@ -155,7 +155,7 @@ def pool_reference(case: Case, held: Sequence[str], n_labels: int, seed: int) ->
     return out
 
 
-def report(title: str, records: list[HeldOut]) -> bool:
+def report(title: str, records: list[HoldOutFigures]) -> bool:
     """Print one data set; whether the combination holds against every single score."""
     rows = summarise_novelty(records)
     table = [["", "relation", "AUROC", "sd", "AUPR", "FPR95", "flagged: known", "novel"]]
@@ -194,7 +194,7 @@ def arguments() -> argparse.Namespace:
 def main() -> None:
     """Measure and print; exit code 1 when the combination falls behind anywhere on average."""
     given = arguments()
-    everything: list[HeldOut] = []
+    everything: list[HoldOutFigures] = []
     for name in given.sets.split(","):
         if name == "monkeys" and not (given.data / "monkeys").is_dir():
             print(f"{given.data / 'monkeys'}: no such folder, left out; give --data.")

@@ -4,7 +4,7 @@ from ecotone.discovery.cluster_metrics import Agreement, ClusterReport, evaluate
 from ecotone.discovery.clusterer import Clusterer, ClusterSettings
 from ecotone.discovery.exposure import Exposure, fit_exposure
 from ecotone.discovery.hold_out import (
-    HeldOut,
+    HoldOutFigures,
     evaluate_novelty,
     lineages_of,
     novelty_figures,
@@ -27,7 +27,7 @@ from ecotone.discovery.novelty_scores import (
 )
 
 __all__ = [
-    "Agreement", "ClusterReport", "ClusterSettings", "Clusterer", "Exposure", "HeldOut",
+    "Agreement", "ClusterReport", "ClusterSettings", "Clusterer", "Exposure", "HoldOutFigures",
     "NovelShare", "NoveltyDetector", "ecod_novelty", "energy_novelty", "estimate_novel_share",
     "evaluate_clusters", "evaluate_novelty", "fit_exposure", "knn_novelty", "lineages_of",
     "mahalanobis_novelty", "novelty_figures", "novelty_probability", "relation",

@@ -39,7 +39,7 @@ Peer = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 
 
 @dataclass(frozen=True)
-class HeldOut:
+class HoldOutFigures:
     """Figures of one score with some classes held out. relation: "near", "far", or "all" held-out
     rows. novel, known: rows. false_alarm, found: shares of known and novel rows that the detector
     flags, NaN for single scores."""
@@ -126,7 +126,7 @@ def evaluate_novelty(
     peers: Mapping[str, Peer] | None = None,
     seeds: Iterable[int] = range(3),
     false_alarm: float = 0.05,
-) -> list[HeldOut]:
+) -> list[HoldOutFigures]:
     """Figures of every score and of their combination, with classes held out.
 
     embeddings: (N, D). labels: N names or numbers; unlabelled rows are left out. held: how many
@@ -142,7 +142,7 @@ def evaluate_novelty(
     target, classes = check_known(labels, len(x))
     group_of = check_groups(groups, len(x))
     units = link_rows(len(x), list(group_of), duplicate_keys(x))
-    out: list[HeldOut] = []
+    out: list[HoldOutFigures] = []
     for seed in seeds:
         for away in _held_sets(target, classes, held, seed):
             task = _Task(x, target, classes, away, units, group_of, seed, false_alarm)
@@ -150,9 +150,9 @@ def evaluate_novelty(
     return out
 
 
-def summarise_novelty(records: Iterable[HeldOut]) -> list[dict[str, object]]:
+def summarise_novelty(records: Iterable[HoldOutFigures]) -> list[dict[str, object]]:
     """Mean and sd over seeds and held-out classes: one row for each relation and score."""
-    found: dict[tuple[str, str], list[HeldOut]] = {}
+    found: dict[tuple[str, str], list[HoldOutFigures]] = {}
     for record in records:
         found.setdefault((record.relation, record.score), []).append(record)
     rows: list[dict[str, object]] = []
@@ -181,7 +181,7 @@ class _Task:
     def run(
         self, n_labels: int | None, predict: Predict | None,
         lineages: Mapping[str, Mapping[str, str]] | None, peers: Mapping[str, Peer],
-    ) -> list[HeldOut]:
+    ) -> list[HoldOutFigures]:
         """Fit without the classes and measure."""
         labels, test = self._split(n_labels)
         proba = None if predict is None else predict(labels, self._stay())
@@ -239,11 +239,11 @@ class _Task:
     def _record(
         self, kind: str, name: str, score: np.ndarray, rows: np.ndarray, test: np.ndarray,
         flagged: np.ndarray,
-    ) -> HeldOut:
+    ) -> HoldOutFigures:
         novel = np.isin(self.target[test[rows]], self.away)
         both = (float(flagged[~novel].mean()), float(flagged[novel].mean()))
         alarm, found = both if name == COMBINED else (float("nan"), float("nan"))
-        return HeldOut(
+        return HoldOutFigures(
             self.seed, tuple(str(self.classes[k]) for k in self.away), kind, name,
             **novelty_figures(novel, score), novel=int(novel.sum()), known=int((~novel).sum()),
             false_alarm=alarm, found=found,
