@@ -1,9 +1,10 @@
 # make demo: install and run the whole job on a generated reserve.   make test: install and run the tests.
+# make test-torch: the same with the extra `torch`, for the tests of training.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint clean
+.PHONY: demo test test-torch lint clean
 
 demo: $(VENV)/.installed
 	$(BIN)/ecotone demo
@@ -11,6 +12,9 @@ demo: $(VENV)/.installed
 test: $(VENV)/.installed-test
 	$(BIN)/ruff check src tests benchmarks
 	$(BIN)/python -m pytest
+
+test-torch: $(VENV)/.installed-torch
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/training tests/backends tests/reid
 
 lint: $(VENV)/.installed-test
 	$(BIN)/ruff check --fix src tests benchmarks
@@ -25,6 +29,10 @@ $(VENV)/.installed: $(VENV)/bin/python pyproject.toml
 $(VENV)/.installed-test: $(VENV)/bin/python pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[test]"
 	touch $@ $(VENV)/.installed
+
+$(VENV)/.installed-torch: $(VENV)/bin/python pyproject.toml
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[test,torch]"
+	touch $@ $(VENV)/.installed $(VENV)/.installed-test
 
 clean:
 	rm -rf $(VENV) ecotone-demo
