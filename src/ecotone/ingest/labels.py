@@ -4,6 +4,7 @@
                 observationID
     a name:     label | category | observed, scientificName (or genus + species), vernacularName
     a place:    deploymentID | location | site | station | camera
+    who it is:  individualID | identity, viewpoint | side | flank
 """
 
 from __future__ import annotations
@@ -36,6 +37,9 @@ LOCATION = (
     "deploymentid", "deployment", "location", "locationid", "locationname", "site", "siteid",
     "station", "stationid", "placename", "camera", "cameraid",
 )
+INDIVIDUAL = ("individualid", "individual", "identity", "individualname", "animalid")
+VIEWPOINT = ("viewpoint", "side", "flank")
+NOBODY = frozenset({"unknown", "unidentified", "none", "na", "nan", "null", "-", "?"})
 TIME = ("timestamp", "datetime", "datetimeoriginal", "dateandtime", "eventstart", "date")
 SCORE = ("conf", "confidence", "score", "probability", "maxdetectionconf")
 MACHINE = ("prediction", "predicted", "top1", "predictionbase")
@@ -56,12 +60,19 @@ class LabelRow:
     vernacular_name: str = ""
     location: str = ""
     timestamp: str = ""
+    individual: str = ""
+    viewpoint: str = ""
     bbox: tuple[float, float, float, float] | None = None
 
     @property
-    def said(self) -> bool:
-        """Whether the row names a class at all."""
+    def named(self) -> bool:
+        """Whether the row names a class."""
         return bool(self.label or self.scientific_name or self.vernacular_name)
+
+    @property
+    def said(self) -> bool:
+        """Whether the row names a class or an individual at all."""
+        return self.named or bool(self.individual)
 
 
 @dataclass(frozen=True)
@@ -120,6 +131,8 @@ def _columns(table: Table, only_label: bool = False) -> dict[str, list[str]]:
         "scientific_name": table.column(scientific), "vernacular_name": table.column(vernacular),
         "location": [_place(v) for v in table.column(find(LOCATION))],
         "timestamp": [iso_time(v) for v in table.column(find(TIME))],
+        "individual": [_somebody(v) for v in table.column(find(INDIVIDUAL))],
+        "viewpoint": [v.casefold() for v in table.column(find(VIEWPOINT))],
     }
     folder, file = find(("relativepath", "directory")), find(("file", "filename"))
     if folder is not None and file is not None and path in (folder, file):  # Timelapse, camtrapR
@@ -160,7 +173,7 @@ def _name_columns(table: Table, ranks: bool) -> tuple[int | None, ...]:
         find([n for n in LABEL if n not in vague]), find(SCIENTIFIC), find(VERNACULAR),
         find(("observationtype",)),
     )
-    if ranks or any(column is not None for column in found):
+    if ranks or any(column is not None for column in (*found, find(INDIVIDUAL))):
         if found[0] is None and found[3] is None:
             _no_scores(table)
         return found
@@ -183,6 +196,10 @@ def _no_scores(table: Table) -> None:
             f"{table.path}, row 1: {table.header[column]!r} holds numbers from 0 to 1 as a model "
             "gives them: use ecotone add scores; if people gave these names, take the column out."
         )
+
+
+def _somebody(text: str) -> str:
+    return "" if text.casefold() in NOBODY else text
 
 
 def _place(text: str) -> str:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -32,12 +34,9 @@ def add_labels(
     media = need_media(catalog)
     placed, problems = _place(catalog, media, read.rows, file)
     table = catalog.labels()
-    names = class_names([row for row, _, _ in placed], catalog.label_names())
-    given: dict[str, dict[str, NewLabel]] = defaultdict(dict)
-    for (row, medium, detection), name in zip(placed, names, strict=True):
-        given[detection or medium].setdefault(
-            name, NewLabel(medium, name, row.scientific_name, row.vernacular_name, detection)
-        )
+    placed, nameless = _with_names(catalog, placed, file)
+    given, two = _given(placed, class_names([row for row, _, _ in placed], catalog.label_names()))
+    problems += [*nameless, *two]
     source = str(file.resolve())
     fresh, skipped = _news(given, table, author, source)
     rows = [row for row, _, _ in placed]
@@ -52,6 +51,58 @@ def add_labels(
 
 
 Placed = tuple[LabelRow, str, str]  # row, media id, detection id or ""
+Given = dict[str, dict[str, NewLabel]]  # detection or media id -> class -> label
+
+
+def _with_names(
+    catalog: Any, placed: Sequence[Placed], file: Path
+) -> tuple[list[Placed], list[str]]:
+    """Rows that name an individual alone get the class that the picture has; without one they are
+    left out, and told."""
+    if all(row.named for row, _, _ in placed):
+        return list(placed), []
+    current = catalog.current_labels()
+    of_medium: dict[str, set[str]] = defaultdict(set)
+    for detection, label in current.items():
+        of_medium[detection.rpartition(":")[0]].add(label)
+    out, lost = [], []
+    for row, medium, detection in placed:
+        labels = {current[detection]} if detection in current else of_medium.get(medium, set())
+        if row.named:
+            out.append((row, medium, detection))
+        elif len(labels) == 1:
+            out.append((replace(row, label=next(iter(labels))), medium, detection))
+        else:
+            lost.append(str(row.line))
+    if not lost:
+        return out, []
+    return out, [f"{file.name}: {len(lost):,} rows name an individual but no species, and the "
+                 f"picture has none either (add a column scientificName): row {some(lost)}"]
+
+
+def _given(placed: Sequence[Placed], names: Sequence[str]) -> tuple[Given, list[str]]:
+    """The labels by what they are of, and what to tell of pictures with several individuals."""
+    given: Given = defaultdict(dict)
+    several: dict[str, None] = {}
+    for (row, medium, detection), name in zip(placed, names, strict=True):
+        here = given[detection or medium]
+        label = NewLabel(medium, name, row.scientific_name, row.vernacular_name, detection,
+                         attributes=individual_json(row.individual, row.viewpoint))
+        before = here.setdefault(name, label)
+        if before.attributes != label.attributes:
+            several[row.path or medium] = None
+            here[name] = replace(before, attributes="{}")
+    if not several:
+        return given, []
+    return given, [
+        f"{len(several):,} pictures name several individuals or viewpoints of one species that no "
+        f"box tells apart; their individuals are left out: {some(list(several))}"]
+
+
+def individual_json(individual: str, viewpoint: str) -> str:
+    """The attributes of a label that says who it is, and which side is seen."""
+    said = {"individualID": individual, "viewpoint": viewpoint}
+    return json.dumps({k: v for k, v in said.items() if v}, ensure_ascii=False)
 
 
 def _place(
@@ -106,30 +157,43 @@ def _news(
     given: Mapping[str, Mapping[str, NewLabel]], table: LabelTable, author: str, source: str
 ) -> tuple[list[NewLabel], int]:
     """The labels that say something new, and how many do not."""
-    newest: dict[str, tuple[int, str, set[str]]] = {}
-    here: dict[str, tuple[int, set[str]]] = {}
-    for batch, medium, detection, label, who, where in zip(
+    newest: dict[str, tuple[int, str, dict[str, str]]] = {}
+    here: dict[str, tuple[int, dict[str, str]]] = {}
+    for batch, medium, detection, label, who, where, attributes in zip(
         table.batch, table.media_id, table.detection_id, table.label, table.author, table.source,
-        strict=True,
+        table.attributes, strict=True,
     ):
         unit = detection or medium
         if unit not in newest or newest[unit][0] != batch:
-            newest[unit] = (batch, who, set())
-        newest[unit][2].add(label)
+            newest[unit] = (batch, who, {})
+        newest[unit][2][label] = attributes
         if (who, where) == (author, source):
             if unit not in here or here[unit][0] != batch:
-                here[unit] = (batch, set())
-            here[unit][1].add(label)
+                here[unit] = (batch, {})
+            here[unit][1][label] = attributes
     fresh, skipped = [], 0
     for unit, labels in given.items():
-        names = set(labels)
         said = newest.get(unit)
-        before = here.get(unit, (0, set()))[1]
-        if before == names or (said is not None and said[1] == author and said[2] == names):
+        before = here.get(unit, (0, {}))[1]
+        if _says(before, labels) or (
+            said is not None and said[1] == author and _says(said[2], labels)
+        ):
             skipped += len(labels)
         else:
             fresh += labels.values()
     return fresh, skipped
+
+
+def _says(before: Mapping[str, str], labels: Mapping[str, NewLabel]) -> bool:
+    """Whether labels with these attributes hold all that new ones say."""
+    if set(before) != set(labels):
+        return False
+    for name, label in labels.items():
+        if label.attributes != "{}" and label.attributes != before[name]:
+            said, old = json.loads(label.attributes), json.loads(before[name])
+            if any(old.get(key) != value for key, value in said.items()):
+                return False
+    return True
 
 
 def _update_media(

@@ -123,7 +123,31 @@ _SUGGESTIONS = (
         species TEXT NOT NULL DEFAULT '', after INTEGER NOT NULL, created TEXT NOT NULL)""",
 )
 
-MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST, _STUDIES, _REFINEMENTS, _SUGGESTIONS)
+# Who the animals are: by runs (an undone one stays, marked), and people's word on pairs of
+# detections, append-only; "open" takes a decision back.
+_INDIVIDUALS = (
+    """CREATE TABLE identification (
+        run TEXT NOT NULL, medium INTEGER NOT NULL, number INTEGER NOT NULL,
+        individual TEXT NOT NULL, decision TEXT NOT NULL, probability REAL, known REAL,
+        candidates TEXT NOT NULL DEFAULT '[]', PRIMARY KEY (run, medium, number)) WITHOUT ROWID""",
+    """CREATE TABLE identification_undone (
+        run TEXT PRIMARY KEY, created TEXT NOT NULL) WITHOUT ROWID""",
+    """CREATE TABLE pair_decision (
+        n INTEGER PRIMARY KEY AUTOINCREMENT, first TEXT NOT NULL, second TEXT NOT NULL,
+        decision TEXT NOT NULL CHECK (decision IN ('same', 'different', 'open')),
+        author TEXT NOT NULL DEFAULT '', source TEXT NOT NULL DEFAULT '', created TEXT NOT NULL)""",
+    """CREATE TRIGGER pair_decision_no_update BEFORE UPDATE ON pair_decision BEGIN
+        SELECT RAISE(ABORT, 'decisions are append-only: add a newer one instead'); END""",
+    """CREATE TRIGGER pair_decision_no_delete BEFORE DELETE ON pair_decision BEGIN
+        SELECT RAISE(ABORT, 'decisions are append-only: nothing is deleted'); END""",
+    """CREATE TRIGGER pair_decision_no_replace BEFORE INSERT ON pair_decision
+        WHEN EXISTS (SELECT 1 FROM pair_decision WHERE n = NEW.n) BEGIN
+        SELECT RAISE(ABORT, 'decisions are append-only: this row exists'); END""",
+)
+
+MIGRATIONS: tuple[tuple[str, ...], ...] = (
+    _FIRST, _STUDIES, _REFINEMENTS, _SUGGESTIONS, _INDIVIDUALS,
+)
 
 
 def migrate(connection: sqlite3.Connection, where: str) -> None:
