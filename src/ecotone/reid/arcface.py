@@ -3,7 +3,7 @@
 n pictures of C individuals, B of a batch, D embedding dimensions, d of the space, K sub-centres.
 
     z = l2((x - m) A),   cos_c = max_j <z, l2(w_cj)>,   j = 1..K
-    logit_c = s cos_c,   but for the true individual  s phi,  with its margin m_c and theta = acos cos
+    logit_c = s cos_c,   but s phi for the true individual, with its margin m_c, theta = acos cos:
     phi = cos(theta + m_c)          if cos > cos(pi - m_c)
           cos - m_c sin(pi - m_c)   otherwise
     loss = mean cross-entropy of softmax(logit)
@@ -31,6 +31,7 @@ from ecotone.reid.linear_heads import LinearHead, WhiteningHead, classes_of
 from ecotone.reid.margins import HIGH, LOW, dynamic_margins
 
 WARM_UP, DECAY = 15, 0.8  # epochs of linear growth; what is left of the rate each epoch after
+LEAST = 1024  # pictures of an epoch; where there are fewer, each is drawn several times
 TINY = 1e-12
 
 
@@ -67,7 +68,7 @@ class SubCenterArcFace(LinearHead):
         self, dimensions: int = 256, *, scale: float = 49.3268, sub_centres: int = 2,
         low_margin: float = LOW, high_margin: float = HIGH, lr_start: float = 3.4e-6,
         lr_max: float = 1e-3, lr_min: float = 2e-6, epochs: int = 30, patience: int | None = 10,
-        batch_size: int = 64, held_out: float = 0.2, noise: float = 0.5,
+        batch_size: int = 16, held_out: float = 0.2, noise: float = 0.5,
         shrinkage: float | str = "auto", random_state: int = 0,
     ) -> None:
         self.dimensions, self.scale, self.sub_centres = dimensions, scale, sub_centres
@@ -303,11 +304,12 @@ class _Training:
         return _unit((values - self.mean) @ self.parameters[0])[0]
 
     def epoch(self, epoch: int) -> float:
-        """One pass over the pictures in batches drawn by the seed; the mean loss."""
-        order = self.rng.permutation(len(self.values))
+        """All pictures (see LEAST) in batches drawn by the seed; the mean loss."""
+        passes = -(-LEAST // len(self.values))
+        order = np.concatenate([self.rng.permutation(len(self.values)) for _ in range(passes)])
         size = min(self.head.batch_size, len(order))
         rate, losses = learning_rate(self.head, epoch), []
-        for first in range(0, len(order) - size + 1, size):
+        for first in range(0, len(order) - 1, size):
             batch = order[first : first + size]
             pictures = self.values[batch]
             if self.head.noise:
