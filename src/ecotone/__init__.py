@@ -27,6 +27,7 @@ _PUBLIC = {
     "Detections": "ecotone.types",
     "GlobalScores": "ecotone.types",
     "Posteriors": "ecotone.types",
+    "SubCenterArcFace": "ecotone.reid.arcface",
     "dynamic_margins": "ecotone.reid.margins",
     "EcotoneError": "ecotone.errors",
     "estimate_prevalence": "ecotone.confidence.prevalence",

@@ -1,9 +1,11 @@
 """Individuals: who is it? Heads, matching, calibration, known or new, catalogues; arrays only."""
 
+from ecotone.reid.arcface import SubCenterArcFace
 from ecotone.reid.calibration import SimilarityCalibrator
 from ecotone.reid.catalogue import Catalogue, best_threshold, make_catalogue
 from ecotone.reid.constraints import Constraints, make_constraints
 from ecotone.reid.evaluate import GroupFigures, ReidEvaluation, evaluate_reid
+from ecotone.reid.linear_heads import DiscriminantHead, LinearHead, WhiteningHead
 from ecotone.reid.margins import dynamic_margins
 from ecotone.reid.matching import Candidates, match, rank_individuals
 from ecotone.reid.metrics import clusters, open_set, probability_ece, rank_figures, verification
@@ -11,8 +13,9 @@ from ecotone.reid.pairs import Pairs, calibration_pairs
 from ecotone.reid.search import Neighbors, top_k
 
 __all__ = [
-    "Candidates", "Catalogue", "Constraints", "GroupFigures", "Neighbors", "Pairs",
-    "ReidEvaluation", "SimilarityCalibrator", "best_threshold", "calibration_pairs", "clusters",
-    "dynamic_margins", "evaluate_reid", "make_catalogue", "make_constraints", "match", "open_set",
-    "probability_ece", "rank_figures", "rank_individuals", "top_k", "verification",
+    "Candidates", "Catalogue", "Constraints", "DiscriminantHead", "GroupFigures", "LinearHead",
+    "Neighbors", "Pairs", "ReidEvaluation", "SimilarityCalibrator", "SubCenterArcFace",
+    "WhiteningHead", "best_threshold", "calibration_pairs", "clusters", "dynamic_margins",
+    "evaluate_reid", "make_catalogue", "make_constraints", "match", "open_set", "probability_ece",
+    "rank_figures", "rank_individuals", "top_k", "verification",
 ]
