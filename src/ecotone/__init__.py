@@ -19,6 +19,7 @@ _PUBLIC = {
     "HierarchicalClassifier": "ecotone.hierarchy.classifier",
     "LocalModel": "ecotone.fusion.local_model",
     "Mapping": "ecotone.fusion.mapping",
+    "ReIdentifier": "ecotone.reid.identifier",
     "ScoreReport": "ecotone.fusion.calibration",
     "Selection": "ecotone.fusion.selection",
     "Project": "ecotone.project",

@@ -1,0 +1,210 @@
+"""`ReIdentifier`: who is it? Known individuals are recognised, new ones named, doubt is said.
+
+N labelled pictures, Q queries, D embedding dimensions. One embedding serves all species; pictures
+are compared inside species and viewpoint. A species that nobody has labelled enough is judged by
+what all others taught.
+Source: Otarashvili et al. 2024, MiewID, arXiv:2412.05602; Cermak et al. 2024, WildFusion,
+arXiv:2408.12934; Adam et al. 2025, AnimalCLEF.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from ecotone.errors import InputError
+from ecotone.reid import answering
+from ecotone.reid.catalogue import Catalogue
+from ecotone.reid.constraints import make_constraints
+from ecotone.reid.deciding import Pairs
+from ecotone.reid.fused_similarity import PairScore
+from ecotone.reid.gallery import Labels, labelled, labels_of, problems
+from ecotone.reid.heads import AUTO, head_makers
+from ecotone.reid.heldout import Labelled, Spaces, fit_head, held_out_spaces, mean_precision
+from ecotone.reid.inputs import check_matrix, unit_matrix
+from ecotone.reid.learning import calibrate, cluster_threshold, learn_open_set
+from ecotone.reid.openset import OpenSetCurve
+from ecotone.reid.results import Identification
+
+MARGIN = 1.02  # a head must rank held-out individuals this much better than no head
+
+
+class ReIdentifier:
+    """Match pictures with known individuals; scikit-learn's `fit` and `predict`.
+
+    head: "auto" (a closed-form head if it helps held-out individuals, else none), None, a name of
+    `ecotone.reid.heads.CHOICES`, or an object with `fit(embeddings, individuals)` and `transform`.
+    calibration: "isotonic" or "logistic". precision: wanted share of right answers; less sure ones
+    are "cannot tell"; None: always known or new. candidates: kept for each query. shortlist:
+    gallery pictures looked at for each query, on which expensive `scores` run. random_state: of
+    every draw; the order of rows changes nothing.
+
+        reid = ReIdentifier().fit(embeddings, individuals, viewpoint=viewpoint)
+        found = reid.predict(more, viewpoint=more_viewpoint)
+        found.decision, found.individualID, found.probability
+
+    After `fit`: classes_ (individuals), head_ (None or the trained one), head_name_,
+    head_precision_ (mAP of held-out individuals by head, with "auto"), threshold_, curve_ (what
+    each threshold would do to known and new ones), notes_.
+    """
+
+    def __init__(
+        self, head: Any = AUTO, calibration: str = "isotonic", precision: float | None = 0.9,
+        candidates: int = 5, shortlist: int = 25, random_state: int = 0,
+    ) -> None:
+        head_makers(head)
+        if candidates < 1 or shortlist < candidates:
+            raise InputError(f"candidates {candidates} and shortlist {shortlist}: expected at "
+                             "least 1, and a shortlist no shorter than the candidates.")
+        self.head, self.calibration, self.precision = head, calibration, precision
+        self.candidates, self.shortlist, self.random_state = candidates, shortlist, random_state
+
+    def fit(
+        self, embeddings: np.ndarray, individuals: Sequence[object],
+        species: Sequence[object] | None = None, viewpoint: Sequence[object] | None = None,
+        encounter: Sequence[object] | None = None, scores: Mapping[str, PairScore] | None = None,
+    ) -> ReIdentifier:
+        """Learn from N labelled pictures, which become the gallery.
+
+        embeddings: (N, D). individuals: N names, "" and None are left out; all of them may be.
+        encounter: pictures of one encounter are near copies and never compared. scores: name ->
+        (rows, rows) -> similarities of pairs of these pictures, such as matched points.
+        Raises InputError when shapes differ or embeddings are not finite.
+        """
+        table = labels_of(embeddings, individuals, species, viewpoint, encounter)
+        data, self.rows_ = labelled(table)
+        self.dimensions_ = table.embeddings.shape[1]
+        self.classes_ = np.unique(table.individuals[table.individuals != ""].astype(str))
+        self.notes_ = problems(table, data)
+        self._has = (species is not None, viewpoint is not None)
+        self._score_names = tuple(scores or ())
+        make, spaces = self._choose(data)
+        rows, scores = self.rows_, scores or {}
+        self.calibration_ = calibrate(
+            data, spaces, scores, rows, self.calibration, self.random_state)
+        opened = learn_open_set(
+            data, spaces, self.calibration_, scores, rows, self.shortlist, self.precision,
+            self.random_state)
+        self.known_model_, self.thresholds_ = opened.model, opened.thresholds
+        self.trials_ = opened.trials
+        self.cluster_threshold_ = cluster_threshold(
+            data, spaces, self.calibration_, self.random_state)
+        every = np.ones(len(data), dtype=bool)
+        self.head_ = fit_head(make, data, every) if make and len(data) else None
+        self.gallery_ = Labelled(
+            self._space(data.embeddings), data.who, data.species, data.viewpoint, data.unit)
+        if len(data):
+            self.notes_ += [*self.calibration_.notes, *self.thresholds_.notes]
+        return self
+
+    @property
+    def threshold_(self) -> float:
+        """Known from this share of the best candidate against the best candidate or new."""
+        return self.thresholds_.between
+
+    @property
+    def curve_(self) -> OpenSetCurve | None:
+        """BAKS, BAUS and their geometric mean at each threshold, of labelled pictures left out."""
+        return self.thresholds_.curve
+
+    def predict(
+        self, embeddings: np.ndarray, species: Sequence[object] | None = None,
+        viewpoint: Sequence[object] | None = None, encounter: Sequence[object] | None = None,
+        scores: Mapping[str, PairScore] | None = None, same: Pairs = (), different: Pairs = (),
+        ids: Sequence[object] | None = None, taken: Sequence[str] = (),
+    ) -> Identification:
+        """Who are the animals of Q pictures?
+
+        encounter: pictures of one encounter get one answer. scores: as in `fit`, between rows of
+        queries and rows of the gallery as it was given. same, different: people's decisions on
+        pairs of pictures, by row, queries 0..Q-1 and gallery rows Q + row; they are never
+        overridden. ids: names of the Q queries, which order new individuals. taken: IDs that no new
+        individual may get, beside those of the gallery.
+        Raises InputError when shapes differ from those of `fit`, or decisions contradict.
+        """
+        self._fitted()
+        table = self._queries(embeddings, species, viewpoint, encounter)
+        missing = sorted(set(self._score_names) - set(scores or ()))
+        if scores and set(scores) - set(self._score_names):
+            raise InputError(f"scores {sorted(set(scores) - set(self._score_names))}: the "
+                             "identifier was not fitted with them.")
+        notes = [f"score {name!r} is missing, the others decide" for name in missing]
+        word = answering.decisions(self, table, same, different, ids)
+        return answering.answer(self, table, word, scores or {}, ids, taken, notes)
+
+    def catalogue(
+        self, embeddings: np.ndarray, species: Sequence[object] | None = None,
+        viewpoint: Sequence[object] | None = None, encounter: Sequence[object] | None = None,
+        same: Pairs = (), different: Pairs = (), method: str = "average",
+        threshold: float | None = None, ids: Sequence[object] | None = None,
+    ) -> Catalogue:
+        """Group Q pictures into individuals, without regard to names; works without any label.
+
+        same, different: people's decisions by row. method: "average" or "hdbscan". threshold: mean
+        probability from which groups are joined; default: the best on the labelled pictures.
+        """
+        self._fitted()
+        table = self._queries(embeddings, species, viewpoint, encounter)
+        same, different = list(same), list(different)
+        make_constraints(len(table), same, different, ids)  # contradictions are said first
+        return answering.cluster(self, table, same, different, method, threshold)
+
+    def _choose(self, data: Labelled) -> tuple[Any, Spaces]:
+        """The maker of the head, None for none, and the spaces of held-out individuals."""
+        plain = held_out_spaces(data, None)
+        makers = head_makers(self.head, self.random_state) if len(data) else {}
+        self.head_name_, self.head_precision_ = "none", {}
+        best, spaces, bar = None, plain, 0.0
+        for name, make in makers.items():
+            try:
+                found = held_out_spaces(data, make, self.random_state)
+            except InputError as error:
+                self.notes_.append(f"head {name}: not trained ({error})")
+                continue
+            if found is None:
+                self.notes_.append("fewer than 6 individuals with two pictures: no head is trained")
+                break
+            if self.head == AUTO:
+                if not self.head_precision_:
+                    self.head_precision_["none"] = mean_precision(data, plain)
+                    bar = MARGIN * self.head_precision_["none"]
+                self.head_precision_[name] = mean_precision(data, found)
+                if not self.head_precision_[name] > bar:
+                    continue
+                bar = self.head_precision_[name]
+            best, spaces, self.head_name_ = make, found, name
+        return best, spaces
+
+    def _space(self, embeddings: np.ndarray) -> np.ndarray:
+        if self.head_ is not None and len(embeddings):
+            found = np.array(self.head_.transform(embeddings), dtype=np.float32)
+            found[~found.any(axis=1), 0] = 1.0  # a row on the mean of all has no direction
+            return unit_matrix(found, "embeddings")
+        return embeddings
+
+    def _queries(
+        self, embeddings: np.ndarray, species: Sequence[object] | None,
+        viewpoint: Sequence[object] | None, encounter: Sequence[object] | None,
+    ) -> Labels:
+        for given, had, what in ((species, self._has[0], "species"),
+                                 (viewpoint, self._has[1], "viewpoint")):
+            if len(self.classes_) and (given is not None) != had:
+                raise InputError(f"{what} was {'' if had else 'not '}given to fit: give it to both "
+                                 "or to neither.")
+        matrix = check_matrix(embeddings, "embeddings")
+        if len(self.classes_) and matrix.shape[1] != self.dimensions_ and len(matrix):
+            raise InputError(
+                f"embeddings have {matrix.shape[1]} dimensions, the identifier was fitted with "
+                f"{self.dimensions_}; embed all pictures with one model.")
+        table = labels_of(matrix, None, species, viewpoint, encounter)
+        return Labels(self._space(table.embeddings), *table.rest)
+
+    def _fitted(self) -> None:
+        if not hasattr(self, "thresholds_"):
+            raise InputError("the identifier is not fitted; call fit(embeddings, individuals), "
+                             "with no rows when nobody is known.")
+
+
+__all__ = ["ReIdentifier"]
