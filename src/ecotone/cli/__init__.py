@@ -26,6 +26,7 @@ COMMANDS = {
     "suggest": ("suggesting", "what to label next, or where a wanted species is"),
     "accept": ("accepting", "which detections need no eye, and how sure the rest is"),
     "refine": ("refining", "from animal to species: finer labels where the evidence carries them"),
+    "review": ("reviewing", "look and decide in the browser; learns as you work"),
     "evaluate": ("fusing", "learning curves on the project's own labels"),
     "report": ("results", "write the html report"),
     "export": ("results", "write tables, Camtrap DP, MegaDetector json and more"),

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from ecotone.taxonomy.tree import Taxonomy
 
 DETECTOR = "detector"
+UNKNOWN = "unknown"  # the label of what a person cannot tell
 
 
 @dataclass(frozen=True, eq=False)
@@ -161,7 +162,8 @@ def local_classes(
     if given:
         return tuple(dict.fromkeys(given))
     need_classes(project, known, None)
-    used = sorted(set(known.values()))
+    # "I cannot tell" is an answer, not a class to learn.
+    used = sorted(set(known.values()) - {UNKNOWN})
     from ecotone.taxonomy.names import parse_label
 
     stands_for = {parse_label(name).special for name in used}

@@ -215,4 +215,6 @@ def state(
 ) -> dict[str, Any]:
     """What a fusion depends on, small enough to be kept and compared."""
     rows = {name: counts[name] for name in ("media", "detections", "labels")}
+    if counts.get("decisions"):  # one that is taken back and another that is made are a change too
+        rows["decisions"] = counts["decisions"]
     return {**rows, "scores": dict(scores), "embeddings": dict(embeddings)}

@@ -43,7 +43,9 @@ _COUNTS = {
     "deployments": "SELECT count(*) FROM deployment",
     "events": "SELECT count(DISTINCT event_id) FROM medium WHERE event_id != ''",
     "detections": "SELECT count(*) FROM detection WHERE retired = 0",
-    "labels": "SELECT count(*) FROM label",
+    "labels": """SELECT count(*) FROM label
+        WHERE decision = 0 OR decision NOT IN (SELECT target FROM undone)""",
+    "decisions": "SELECT count(*) FROM decision",
     "labelled_media": "SELECT count(DISTINCT media_id) FROM label",
     "runs": "SELECT count(*) FROM run",
     "failures": "SELECT count(DISTINCT media_id) FROM failure",
@@ -99,7 +101,7 @@ class Catalog:
         return media_rows.read_detections(self.connection)
 
     def labels(self) -> LabelTable:
-        """Every label that was ever given, oldest first."""
+        """Every label that was given and not taken back, oldest first."""
         return label_rows.read_labels(self.connection)
 
     def current_labels(self) -> dict[str, str]:
@@ -127,8 +129,8 @@ class Catalog:
         return label_rows.label_names(self.labels())
 
     def counts(self) -> dict[str, int]:
-        """Numbers of media, deployments, events, detections, labels, labelled_media, runs, failures
-        (media with one) and studies."""
+        """Numbers of media, deployments, events, detections, labels, decisions, labelled_media,
+        runs, failures (media with one) and studies."""
         return {key: self.connection.execute(q).fetchone()[0] for key, q in _COUNTS.items()}
 
     def studies(self) -> list[KeptStudy]:

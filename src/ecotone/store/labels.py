@@ -9,33 +9,48 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from ecotone.store.media import read_columns
-from ecotone.store.tables import LabelTable, NewLabel
+from ecotone.store.tables import LabelTable, NewLabel, columns
 
 _ALL = """SELECT n, batch, media_id, detection_id, label, scientific_name, vernacular_name, created,
-    author, source, observation_id, attributes FROM label ORDER BY n"""
+    author, source, observation_id, attributes FROM label
+    WHERE (decision = 0 OR decision NOT IN (SELECT target FROM undone))"""
+FEW_MEDIA = 900  # asked for at once; every SQLite takes as many parameters
 
 
-def read_labels(connection: sqlite3.Connection) -> LabelTable:
-    """Every label that was ever given, oldest first."""
-    number, batch, *texts = read_columns(connection, _ALL, 12)
+def read_labels(
+    connection: sqlite3.Connection, media: Sequence[str] | None = None
+) -> LabelTable:
+    """Every label that was given and not taken back, oldest first; of some media, or of all."""
+    if media is None:
+        return _table(read_columns(connection, f"{_ALL} ORDER BY n", 12))
+    rows: list[tuple] = []
+    for start in range(0, len(media), FEW_MEDIA):
+        part = list(media[start : start + FEW_MEDIA])
+        marks = ",".join("?" * len(part))
+        rows += connection.execute(f"{_ALL} AND media_id IN ({marks})", part)
+    return _table(columns(sorted(rows), 12))
+
+
+def _table(cells: list[np.ndarray]) -> LabelTable:
+    number, batch, *texts = cells
     return LabelTable(number.astype(np.int64), batch.astype(np.int64), *texts)
 
 
 def insert_labels(
     connection: sqlite3.Connection, labels: Sequence[NewLabel], created: str, author: str,
-    source: str,
+    source: str, decision: int = 0,
 ) -> int:
     """Append labels as one import; how many. Call within a transaction.
 
-    author: of the labels that name none themselves.
+    author: of the labels that name none themselves. decision: that they came from, 0 for none.
     """
     batch = connection.execute("SELECT coalesce(max(batch), 0) + 1 FROM label").fetchone()[0]
     connection.executemany(
         """INSERT INTO label (batch, media_id, detection_id, label, scientific_name,
-           vernacular_name, created, author, source, observation_id, attributes)
-           VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
+           vernacular_name, created, author, source, observation_id, attributes, decision)
+           VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
         [(batch, v.media_id, v.detection_id, v.label, v.scientific_name, v.vernacular_name, created,
-          v.author or author, source, v.observation_id, v.attributes) for v in labels],
+          v.author or author, source, v.observation_id, v.attributes, decision) for v in labels],
     )
     return len(labels)
 
@@ -61,13 +76,23 @@ def category_of(label: str) -> str:
 def current_labels(
     table: LabelTable, detections: Mapping[str, Sequence[tuple[str, str]]]
 ) -> tuple[dict[str, str], list[tuple[str, tuple[str, ...]]]]:
-    """The label of each detection, and the media whose labels cannot be told apart.
+    """The label of each detection, and the media whose labels cannot be told apart; see
+    `counting_labels`."""
+    out, ambiguous = counting_labels(table, detections)
+    return {d: label for d, (_, label) in out.items()}, ambiguous
+
+
+def counting_labels(
+    table: LabelTable, detections: Mapping[str, Sequence[tuple[str, str]]]
+) -> tuple[dict[str, tuple[int, str]], list[tuple[str, tuple[str, ...]]]]:
+    """The label of each detection with its number, and the media whose labels cannot be told apart.
 
     detections: media id -> its (detection id, category) in use. The newest import of a medium
     counts. A label of the medium goes to the detections of its category (all when there are none
     of it); several different labels of one import only where the category tells them apart. A label
     of a single detection counts for that one alone.
-    Returns (detection id -> class name, [(media id, labels)] that are ambiguous).
+    Returns (detection id -> (number of the label, class name), [(media id, labels)] that are
+    ambiguous).
     """
     newest: dict[str, int] = {}
     given: dict[str, dict[str, int]] = defaultdict(dict)
@@ -95,7 +120,7 @@ def current_labels(
     for detection, (number, label) in own.items():
         if detection in in_use and out.get(detection, (0, ""))[0] < number:
             out[detection] = (number, label)
-    return {d: label for d, (_, label) in out.items()}, ambiguous
+    return out, ambiguous
 
 
 def _kind(label: str, known: dict[str, str]) -> str:

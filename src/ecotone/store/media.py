@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
+from ecotone.store.person_boxes import boxed_media, hold_boxes
 from ecotone.store.tables import (
     Box,
     DeploymentTable,
@@ -209,6 +210,7 @@ def replace_boxes(
             marked.append((detector, n))
     connection.executemany("UPDATE medium SET detector = ? WHERE n = ?", marked)
     _store_boxes(connection, retired, fresh, renewed)
+    hold_boxes(connection, sorted(boxed_media(connection) & {n for n, _ in media.values()}))
     return found
 
 

@@ -145,8 +145,35 @@ _INDIVIDUALS = (
         SELECT RAISE(ABORT, 'decisions are append-only: this row exists'); END""",
 )
 
+# What people decide one by one: labels, boxes, pairs of individuals, and their taking back.
+_DECISIONS = (
+    # key: given by who asks, so that asking again stores nothing twice. kind: "label", "box",
+    # "match", "undo" or "redo"; target: the decision that the last two speak of.
+    """CREATE TABLE decision (
+        n INTEGER PRIMARY KEY AUTOINCREMENT, key TEXT NOT NULL UNIQUE, kind TEXT NOT NULL,
+        author TEXT NOT NULL, created TEXT NOT NULL, target INTEGER NOT NULL DEFAULT 0,
+        content TEXT NOT NULL DEFAULT '{}')""",
+    "CREATE INDEX decision_target ON decision (target)",
+    "CREATE INDEX decision_author ON decision (author, n)",
+    """CREATE TRIGGER decision_no_update BEFORE UPDATE ON decision BEGIN
+        SELECT RAISE(ABORT, 'decisions are append-only: undo them instead'); END""",
+    """CREATE TRIGGER decision_no_delete BEFORE DELETE ON decision BEGIN
+        SELECT RAISE(ABORT, 'decisions are append-only: nothing is deleted'); END""",
+    """CREATE VIEW undone AS SELECT d.target FROM decision d WHERE d.kind = 'undo' AND d.n =
+        (SELECT max(e.n) FROM decision e WHERE e.target = d.target)""",
+    # The decision that a label came from, 0 for those of an import.
+    "ALTER TABLE label ADD COLUMN decision INTEGER NOT NULL DEFAULT 0",
+    "CREATE INDEX label_decision ON label (decision) WHERE decision > 0",
+    "CREATE INDEX label_batch ON label (batch)",
+    # Boxes drawn by people. replaces: the number of the box before, -1 for an animal without one.
+    """CREATE TABLE person_box (
+        decision INTEGER PRIMARY KEY REFERENCES decision (n), medium INTEGER NOT NULL,
+        number INTEGER NOT NULL, replaces INTEGER NOT NULL)""",
+    "CREATE INDEX person_box_medium ON person_box (medium)",
+)
+
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
-    _FIRST, _STUDIES, _REFINEMENTS, _SUGGESTIONS, _INDIVIDUALS,
+    _FIRST, _STUDIES, _REFINEMENTS, _SUGGESTIONS, _INDIVIDUALS, _DECISIONS,
 )
 
 

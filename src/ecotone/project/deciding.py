@@ -1,0 +1,270 @@
+"""Decisions of people at a page: stored in one transaction each, before anyone is told so.
+
+Every decision has a key given by who asks; the same key again gives the first answer and stores
+nothing. What another person has said meanwhile is a conflict, which is told and not overwritten.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ecotone.errors import InputError
+from ecotone.store import decisions as rows
+from ecotone.store.decisions import Decision
+from ecotone.store.labels import counting_labels, insert_labels, read_labels
+from ecotone.store.person_boxes import NONE, insert_box, turn_box
+from ecotone.store.runs import now
+from ecotone.store.tables import LabelTable, NewLabel
+
+SOURCE = "review"
+MOST = 5000  # detections of one decision
+LEAST_SIDE = 1e-3  # of a box, share of the picture
+LONGEST = 200  # letters of a name
+
+
+@dataclass(frozen=True)
+class Said:
+    """What a person says of one detection. seen: the number of the label that was shown as
+    counting, 0 when none was."""
+
+    detection: str
+    label: str
+    scientific_name: str = ""
+    vernacular_name: str = ""
+    seen: int = 0
+
+
+@dataclass(frozen=True)
+class Conflict:
+    """Another person's label that was given since the page showed the detection."""
+
+    detection: str
+    number: int
+    label: str
+    author: str
+    created: str
+
+
+class ConflictError(Exception):
+    """Others have said something else meanwhile; nothing was stored. conflicts: what they said."""
+
+    def __init__(self, conflicts: Sequence[Conflict]) -> None:
+        super().__init__(f"{len(conflicts)} detections were labelled by others meanwhile")
+        self.conflicts = tuple(conflicts)
+
+
+def label(
+    catalog: Any, key: str, author: str, said: Sequence[Said], force: bool = False,
+    context: Mapping[str, Any] | None = None,
+) -> Decision:
+    """Store labels of detections as one decision of an author.
+
+    force: also where others have said something else meanwhile. context: kept with it.
+    Raises ConflictError when others have and not `force`, InputError on an unknown detection or a
+    name that is none; then nothing is stored.
+    """
+    _check_asker(key, author)
+    if not 1 <= len(said) <= MOST:
+        raise InputError(f"a decision of {len(said)} detections; expected 1 to {MOST}.")
+    for one in said:
+        check_name(one.label)
+    with catalog.transaction() as connection:
+        before = rows.find_decision(connection, key)
+        if before is not None:
+            return before
+        here = boxes_here(connection, [_medium_of(one.detection) for one in said])
+        known = {d for boxes in here.values() for d, _ in boxes}
+        missing = next((one.detection for one in said if one.detection not in known), "")
+        if missing:
+            raise InputError(f"{missing}: no such detection here; it may have got a new box.")
+        if not force:
+            _check_conflicts(connection, author, said, here)
+        content = {"labels": {one.detection: one.label for one in said}, **(context or {})}
+        created = now()
+        made = rows.insert_decision(connection, key, "label", author, created, content)
+        labels = [_new_label(one, here) for one in said]
+        insert_labels(connection, labels, created, author, SOURCE, made.n)
+        return made
+
+
+def _new_label(one: Said, here: Mapping[str, Sequence[tuple[str, str]]]) -> NewLabel:
+    medium = _medium_of(one.detection)
+    # Of a picture without boxes the label is the picture's, as it is in every import.
+    whole = one.detection.endswith(":0") and len(here[medium]) == 1
+    return NewLabel(
+        medium, one.label, one.scientific_name, one.vernacular_name,
+        "" if whole else one.detection,
+    )
+
+
+def _check_conflicts(
+    connection: Any, author: str, said: Sequence[Said],
+    here: Mapping[str, Sequence[tuple[str, str]]],
+) -> None:
+    table = read_labels(connection, sorted(here))
+    counting, _ = counting_labels(table, here)
+    place = {int(n): row for row, n in enumerate(table.number)}
+    found = []
+    for one in said:
+        number, name = counting.get(one.detection, (0, ""))
+        if number <= one.seen or name == one.label:
+            continue
+        who = table.author[place[number]]
+        if who != author:
+            created = table.created[place[number]]
+            found.append(Conflict(one.detection, int(number), name, who, created))
+    if found:
+        raise ConflictError(found)
+
+
+def undo(catalog: Any, key: str, author: str) -> tuple[Decision, Decision] | None:
+    """Take the author's newest decision that counts back: the row of that, and what it takes back;
+    None when there is nothing. What counted before counts again."""
+    return _turn(catalog, key, author, "undo")
+
+
+def redo(catalog: Any, key: str, author: str) -> tuple[Decision, Decision] | None:
+    """Let the decision that the author undid last count again, as long as nothing was decided
+    since; see `undo`."""
+    return _turn(catalog, key, author, "redo")
+
+
+def _turn(
+    catalog: Any, key: str, author: str, kind: str
+) -> tuple[Decision, Decision] | None:
+    _check_asker(key, author)
+    with catalog.transaction() as connection:
+        before = rows.find_decision(connection, key)
+        if before is not None:
+            target = rows.read_decision(connection, before.target)
+            return None if target is None else (before, target)
+        find = rows.to_undo if kind == "undo" else rows.to_redo
+        target = rows.read_decision(connection, find(connection, author))
+        if target is None:
+            return None
+        made = rows.insert_decision(connection, key, kind, author, now(), {}, target.n)
+        turn_box(connection, target.n, kind == "redo")
+        return made, target
+
+
+def draw_box(
+    catalog: Any, key: str, author: str, detection: str, bbox: Sequence[float],
+    add: bool = False,
+) -> tuple[Decision, str]:
+    """Put a person's box (x, y, width, height in 0..1) in the place of a detection's, or beside it
+    (`add`); the decision and the id of the new detection. The box before stays, out of use; a label
+    that counted for it counts for the new one.
+
+    Raises InputError on an unknown detection or a box that is none.
+    """
+    _check_asker(key, author)
+    box = check_box(bbox)
+    medium = _medium_of(detection)
+    with catalog.transaction() as connection:
+        before = rows.find_decision(connection, key)
+        if before is not None:
+            return before, str(before.content.get("made", ""))
+        here = boxes_here(connection, [medium])
+        category = dict(here.get(medium, ())).get(detection)
+        if category is None:
+            raise InputError(f"{detection}: no such detection here; it may have got a new box.")
+        replaces = NONE if add else int(detection.rpartition(":")[2])
+        number = _next_number(connection, medium)
+        made_id = f"{medium}:{number}"
+        content = {"detection": detection, "bbox": box, "made": made_id, "add": add}
+        made = rows.insert_decision(connection, key, "box", author, now(), content)
+        table = read_labels(connection, [medium])
+        counting, _ = counting_labels(table, here)
+        insert_box(connection, made.n, medium, replaces, box, category)
+        if not add and detection in counting:
+            _carry_label(connection, table, counting[detection][0], made_id, made)
+        return made, made_id
+
+
+def _carry_label(
+    connection: Any, table: LabelTable, number: int, detection: str, made: Decision
+) -> None:
+    row = int(np.flatnonzero(table.number == number)[0])
+    carried = NewLabel(
+        table.media_id[row], table.label[row], table.scientific_name[row],
+        table.vernacular_name[row], detection, table.author[row], "", table.attributes[row],
+    )
+    insert_labels(connection, [carried], table.created[row], "", SOURCE, made.n)
+
+
+def match(catalog: Any, key: str, author: str, a: str, b: str, same: bool) -> Decision:
+    """Store whether two detections show the same individual; see `store.decisions.verdicts`.
+
+    Raises InputError on an unknown detection.
+    """
+    _check_asker(key, author)
+    with catalog.transaction() as connection:
+        before = rows.find_decision(connection, key)
+        if before is not None:
+            return before
+        here = boxes_here(connection, [_medium_of(a), _medium_of(b)])
+        known = {d for boxes in here.values() for d, _ in boxes}
+        if a not in known or b not in known or a == b:
+            raise InputError(f"{a}, {b}: expected two different detections of this project.")
+        first, second = sorted((a, b))
+        content = {"a": first, "b": second, "same": bool(same)}
+        return rows.insert_decision(connection, key, "match", author, now(), content)
+
+
+def boxes_here(connection: Any, media: Sequence[str]) -> dict[str, list[tuple[str, str]]]:
+    """Media id -> its (detection id, category) in use, by number."""
+    out: dict[str, list[tuple[str, str]]] = {}
+    for medium in dict.fromkeys(media):
+        found = connection.execute(
+            """SELECT m.id || ':' || d.number, d.category FROM detection d
+               JOIN medium m ON m.n = d.medium WHERE m.id = ? AND d.retired = 0
+               ORDER BY d.number""", (medium,)
+        ).fetchall()
+        if found:
+            out[medium] = found
+    return out
+
+
+def check_name(name: str) -> str:
+    """A class name as it may be stored. Raises InputError when it is empty, long or broken."""
+    if not _is_text(name):
+        raise InputError(f"class name {name[:40]!r}: expected 1 to {LONGEST} printable letters.")
+    return name
+
+
+def _is_text(text: str) -> bool:
+    control = any(unicodedata.category(c) in ("Cc", "Cs") for c in text)
+    return bool(text.strip()) and len(text) <= LONGEST and not control
+
+
+def check_box(bbox: Sequence[float]) -> list[float]:
+    """A box inside the picture. Raises InputError when it is none."""
+    box = np.asarray(bbox, dtype=np.float64)
+    good = box.shape == (4,) and np.isfinite(box).all() and (box[2:] >= LEAST_SIDE).all()
+    if not good or (box < 0).any() or (box[:2] + box[2:] > 1 + 1e-6).any():
+        raise InputError(f"box {list(bbox)}: expected x, y, width, height inside 0..1.")
+    box[2:] = np.minimum(box[2:], 1.0 - box[:2])
+    return [float(v) for v in box.round(6)]
+
+
+def _check_asker(key: str, author: str) -> None:
+    if not 8 <= len(key) <= 100 or not _is_text(key):
+        raise InputError("key: expected 8 to 100 printable letters, another for every decision.")
+    if not _is_text(author):
+        raise InputError("author: say who decides, in 1 to 200 printable letters.")
+
+
+def _next_number(connection: Any, media_id: str) -> int:
+    return 1 + connection.execute(
+        """SELECT coalesce(max(d.number), 0) FROM detection d JOIN medium m ON m.n = d.medium
+           WHERE m.id = ?""", (media_id,)
+    ).fetchone()[0]
+
+
+def _medium_of(detection: str) -> str:
+    return detection.rpartition(":")[0]

@@ -1,0 +1,217 @@
+"""The state behind the page: arrays of everything, kept in step with the catalogue.
+
+One connection reads and writes, under one lock; what other processes write (an import, a fusion, a
+second page) is noticed and read. N detections.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import deque
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from ecotone.errors import EcotoneError
+from ecotone.project import Project
+from ecotone.project.records import LATEST
+from ecotone.review.machines import Machines, read_machines
+from ecotone.review.table import Answers, Table, read_answers, read_table
+from ecotone.review.voices import Voices
+from ecotone.store import decisions as decision_rows
+
+LOG = logging.getLogger("ecotone.review")
+REMEMBERED = 5000  # changes that pages can ask for; a page that slept longer reads all anew
+
+
+class View:
+    """Everything the page shows of one project.
+
+    version: counts up with every change of a label or box, by anyone. epoch: counts up when queues
+    are to be asked anew (a fusion, new pictures). Hold `lock` while reading more than one thing.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.lock = threading.RLock()
+        self.project = Project(path)
+        self.catalog = self.project.catalog
+        self.version, self.epoch = 0, 0
+        self.changes: deque[tuple[int, str]] = deque(maxlen=REMEMBERED)
+        self.orders: dict[str, Any] = {}
+        self._reading: threading.Thread | None = None
+        self._read()
+        self._start_reading_machines()
+
+    # What others may ask
+
+    @property
+    def connection(self) -> Any:
+        """The connection to the catalogue; hold `lock`."""
+        return self.catalog.connection
+
+    def close(self) -> None:
+        """Close the catalogue."""
+        if self._reading is not None:
+            self._reading.join(timeout=10)
+        with self.lock:
+            self.project.close()
+
+    def changed_since(self, version: int) -> set[str] | None:
+        """Ids of detections that changed after a version; None when that is too long ago."""
+        if version == self.version:
+            return set()
+        if version > self.version or (self.changes and version < self.changes[0][0] - 1):
+            return None
+        if not self.changes:
+            return None
+        return {identity for number, identity in self.changes if number > version}
+
+    def wait_for_machines(self) -> None:
+        """Until the scores of the global models are read."""
+        if self._reading is not None:
+            self._reading.join()
+
+    # Keeping in step
+
+    def touched(self, media: Iterable[str]) -> list[str]:
+        """Read the labels of media anew after a decision; ids of their detections."""
+        with self.lock:
+            ids = self.voices.refresh(self.connection, media)
+            self.version += 1
+            self.changes.extend((self.version, identity) for identity in ids)
+            self._seen_decision = decision_rows.last_decision(self.connection)
+            self._seen_label = self._last_label()
+            return ids
+
+    def boxes_changed(self, media: Iterable[str]) -> list[str]:
+        """Read the boxes of media anew, then their labels; ids of their detections."""
+        with self.lock:
+            before = len(self.table)
+            for medium in media:
+                self._renew_boxes(medium)
+            n = len(self.table)
+            self.answers, self.machines = self.answers.grown(n), self.machines.grown(n)
+            for row in range(before, n):
+                self._like_before(row)
+            self.orders.clear()
+            return self.touched(media)
+
+    def _renew_boxes(self, medium: str) -> None:
+        row = self.table.media_row.get(medium)
+        if row is None:
+            return
+        found = self.connection.execute(
+            """SELECT m.id || ':' || d.number, d.x, d.y, d.width, d.height FROM detection d
+               JOIN medium m ON m.n = d.medium WHERE m.id = ? AND d.retired = 0
+               ORDER BY d.number""", (medium,)
+        ).fetchall()
+        now = {identity: box for identity, *box in found}
+        before = [r for r in range(len(self.table)) if self.table.medium[r] == row]
+        for r in before:
+            self.table.used[r] = self.table.id[r] in now
+            if not self.table.used[r]:
+                self.voices.forget(self.table.id[r])
+        for identity, box in now.items():
+            if identity not in self.table.row_of:
+                self.table.add(identity, before[0], box)
+                self.voices.grow()
+
+    def _like_before(self, row: int) -> None:
+        """Until models have seen a new box, what they said of the one that it replaces is shown."""
+        old = self.table.row_of.get(self.replaced(self.table.id[row]), -1)
+        if old >= 0:
+            for values in (self.answers.top, self.answers.p, self.answers.human, self.machines.name,
+                           self.machines.score, self.machines.mapped, self.machines.human):
+                values[row] = values[old]
+
+    def replaced(self, identity: str) -> str:
+        """The id of the detection that a person's box stands for, "" for none."""
+        medium, _, number = identity.rpartition(":")
+        found = self.connection.execute(
+            """SELECT b.replaces FROM person_box b JOIN medium m ON m.n = b.medium
+               WHERE m.id = ? AND b.number = ? AND b.replaces >= 0""", (medium, int(number))
+        ).fetchone()
+        return f"{medium}:{found[0]}" if found else ""
+
+    def sync(self) -> None:
+        """Notice what other processes wrote."""
+        with self.lock:
+            mark = self.connection.execute("PRAGMA data_version").fetchone()[0]
+            if mark == self._mark:
+                return
+            self._mark = mark
+            if self._shape() != self._seen_shape:
+                self.reload()
+                return
+            media = {row[0] for row in self.connection.execute(
+                "SELECT media_id FROM label WHERE n > ?", (self._seen_label,))}
+            fresh = decision_rows.decisions_after(self.connection, self._seen_decision)
+            touched = media | decision_rows.media_of(
+                self.connection, [n for d in fresh for n in (d.n, d.target) if n])
+            if any(d.kind == "box" or d.target for d in fresh):
+                self.boxes_changed(touched)
+            elif touched:
+                self.touched(touched)
+
+    def reload(self) -> None:
+        """Read all anew; pages are told to ask their queues again."""
+        with self.lock:
+            self._read()
+            self.epoch += 1
+            self.version += 1
+            self.changes.clear()
+        self._start_reading_machines()
+
+    def _read(self) -> None:
+        self._mark = self.connection.execute("PRAGMA data_version").fetchone()[0]
+        self._seen_shape = self._shape()
+        self._seen_label = self._last_label()
+        self._seen_decision = decision_rows.last_decision(self.connection)
+        self.table: Table = read_table(self.catalog)
+        self.answers: Answers = read_answers(self.project, self.table)
+        self.machines = Machines.nothing(len(self.table))
+        self.machines_read = False
+        self.voices = Voices(self.table)
+        self.voices.read(self.connection)
+        self.names = {
+            name: pair for name, pair in self.catalog.label_names().items() if any(pair)
+        }
+        self.orders.clear()
+
+    def _shape(self) -> tuple:
+        """What makes a new reading of everything necessary when it changes."""
+        people = "SELECT count(*) FROM person_box"
+        boxes = self.connection.execute(
+            f"SELECT count(*) - ({people}) FROM detection").fetchone()[0]
+        last = (self.catalog.note(LATEST) or {}).get("run", "")
+        refined = self.connection.execute(
+            "SELECT count(*), (SELECT count(*) FROM refinement_undone) FROM run "
+            "WHERE command = 'refine' AND status = 'done'").fetchone()
+        sets = self.connection.execute(
+            "SELECT count(*), coalesce(max(n), 0) FROM shard").fetchone()
+        return boxes, last, *refined, *sets
+
+    def _last_label(self) -> int:
+        return int(self.connection.execute(
+            "SELECT coalesce(max(n), 0) FROM label").fetchone()[0])
+
+    def _start_reading_machines(self) -> None:
+        """Scores of global models take a while; the first cards do not wait for them."""
+        table, answers, epoch = self.table, self.answers, self.epoch
+
+        def read() -> None:
+            try:
+                with Project(self.project.path) as project:
+                    found = read_machines(project, table, answers)
+            except (EcotoneError, OSError) as error:
+                LOG.warning("the global models' answers cannot be shown: %s", error)
+                return
+            with self.lock:
+                if self.epoch == epoch:
+                    self.machines = found.grown(len(self.table))
+                    self.machines_read = True
+                    self.orders.clear()
+
+        self._reading = threading.Thread(target=read, daemon=True, name="ecotone-machines")
+        self._reading.start()

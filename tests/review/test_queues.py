@@ -1,0 +1,60 @@
+"""Queues: what is in them, in which order, through which filters."""
+
+from __future__ import annotations
+
+import pytest
+
+
+def classes(client, found):
+    return [client.card(i)["top"][0]["label"] for i in found["ids"]]
+
+
+def test_the_next_ones_are_spread_over_bursts(client, ids):
+    found = client.queue(queue="next")
+    assert sorted(found["ids"]) == sorted(ids) and found["total"] == 24
+    events = [client.card(i)["event"] for i in found["ids"]]
+    distinct = len(set(events))
+    assert len(set(events[:distinct])) == distinct
+
+
+def test_changed_are_those_whose_global_answer_stands_for_another_class(client):
+    for _ in range(100):  # the scores of the global models are read beside
+        found = client.queue(queue="changed")
+        if found["total"]:
+            break
+    assert found["total"] == 16 and "red deer" not in classes(client, found)
+
+
+def test_filters_of_class_site_and_time(client, ids):
+    deer = client.queue(queue="all", name="red deer")
+    assert deer["total"] == 8 and set(classes(client, deer)) == {"red deer"}
+    assert client.queue(queue="all", name="red deer", site="cam2")["total"] == 4
+    times = [client.card(i)["time"] for i in ids]
+    wanted = [t for t in times if "2024-05-02" <= t < "2024-05-05"]
+    found = client.queue(queue="all", start="2024-05-02", end="2024-05-05")
+    assert found["total"] == len(wanted) > 0
+    client.say(deer["ids"][0], "wild boar")
+    assert client.queue(queue="all", name="red deer")["total"] == 7
+    assert client.queue(queue="all", name="wild boar", show="labelled")["ids"] == [deer["ids"][0]]
+
+
+def test_more_like_this_is_by_embedding(client, ids):
+    found = client.queue(queue="similar", of=ids[0])
+    kind = client.card(ids[0])["top"][0]["label"]
+    assert classes(client, found)[:8] == [kind] * 8
+    assert "alike" in found["reasons"][found["ids"][0]]
+
+
+def test_pages_go_on_where_the_last_ended(client, ids):
+    parts = [client.queue(queue="all", skip=skip, n=5) for skip in (0, 10, 20)]
+    assert [p["ids"] for p in parts] == [ids, ids[10:], ids[20:]]
+    assert [len(p["cards"]) for p in parts] == [5, 5, 4]
+
+
+@pytest.mark.parametrize("wrong", [
+    {"queue": "none"}, {"queue": "all", "site": "nowhere"}, {"queue": "all", "show": "some"},
+    {"queue": "similar"}, {"queue": "similar", "of": "nothing:1"},
+])
+def test_a_wrong_question_gets_one_line(client, wrong):
+    answer = client.get("/api/queue", params=wrong)
+    assert answer.status_code == 422 and "\n" not in answer.json()["error"]
