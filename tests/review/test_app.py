@@ -186,12 +186,21 @@ def test_an_added_box_leaves_the_others(client, ids):
 
 
 def test_pairs_are_stored_and_taken_back(client, ids, reserve):
-    from ecotone.store.decisions import verdicts
+    from ecotone.store.individuals import read_decisions
 
+    def said():
+        with Project(reserve) as project:
+            return [(d.first, d.second, d.decision, d.author)
+                    for d in read_decisions(project.catalog.connection)]
+
+    pair = (min(ids[:2]), max(ids[:2]))
     assert client.decide(kind="match", id=ids[1], other=ids[0], same=True).json()["stored"]
-    with Project(reserve) as project:
-        (said,) = verdicts(project.catalog.connection)
-        assert said.content == {"a": min(ids[:2]), "b": max(ids[:2]), "same": True}
-    client.decide(kind="undo")
-    with Project(reserve) as project:
-        assert verdicts(project.catalog.connection) == []
+    assert said() == [(*pair, "same", "Ana")]
+    client.decide("Ben", kind="match", id=ids[0], other=ids[1], same=False)
+    assert said() == [(*pair, "different", "Ben")]
+    client.decide("Ben", kind="undo")
+    assert [row[2] for row in said()] == ["same"]
+    client.decide("Ana", kind="undo")
+    assert said() == []
+    client.decide("Ana", kind="redo")
+    assert [row[2] for row in said()] == ["same"]

@@ -16,6 +16,14 @@ import numpy as np
 from ecotone.errors import InputError
 from ecotone.store import decisions as rows
 from ecotone.store.decisions import Decision
+from ecotone.store.individuals import (
+    DIFFERENT,
+    OPEN,
+    SAME,
+    PairDecision,
+    insert_decisions,
+    read_decisions,
+)
 from ecotone.store.labels import counting_labels, insert_labels, read_labels
 from ecotone.store.person_boxes import NONE, insert_box, turn_box
 from ecotone.store.runs import now
@@ -149,6 +157,8 @@ def _turn(
             return None
         made = rows.insert_decision(connection, key, kind, author, now(), {}, target.n)
         turn_box(connection, target.n, kind == "redo")
+        if target.kind == "match":
+            _say_of_pair(connection, target, "before" if kind == "undo" else "said", author)
         return made, target
 
 
@@ -198,7 +208,7 @@ def _carry_label(
 
 
 def match(catalog: Any, key: str, author: str, a: str, b: str, same: bool) -> Decision:
-    """Store whether two detections show the same individual; see `store.decisions.verdicts`.
+    """Store whether two detections show the same individual; see `store.individuals`.
 
     Raises InputError on an unknown detection.
     """
@@ -212,8 +222,19 @@ def match(catalog: Any, key: str, author: str, a: str, b: str, same: bool) -> De
         if a not in known or b not in known or a == b:
             raise InputError(f"{a}, {b}: expected two different detections of this project.")
         first, second = sorted((a, b))
-        content = {"a": first, "b": second, "same": bool(same)}
-        return rows.insert_decision(connection, key, "match", author, now(), content)
+        counted = {(d.first, d.second): d.decision for d in read_decisions(connection)}
+        content = {"first": first, "second": second, "said": SAME if same else DIFFERENT,
+                   "before": counted.get((first, second), OPEN)}
+        made = rows.insert_decision(connection, key, "match", author, now(), content)
+        _say_of_pair(connection, made, "said", author)
+        return made
+
+
+def _say_of_pair(connection: Any, made: Decision, what: str, author: str) -> None:
+    """Let a pair be what a decision said of it, or what counted before."""
+    pair = made.content
+    said = PairDecision(pair["first"], pair["second"], pair[what], author, SOURCE)
+    insert_decisions(connection, [said], now())
 
 
 def boxes_here(connection: Any, media: Sequence[str]) -> dict[str, list[tuple[str, str]]]:

@@ -46,7 +46,8 @@ _COUNTS = {
     "labels": """SELECT count(*) FROM label
         WHERE decision = 0 OR decision NOT IN (SELECT target FROM undone)""",
     "decisions": "SELECT count(*) FROM decision",
-    "labelled_media": "SELECT count(DISTINCT media_id) FROM label",
+    "labelled_media": """SELECT count(DISTINCT media_id) FROM label
+        WHERE decision = 0 OR decision NOT IN (SELECT target FROM undone)""",
     "runs": "SELECT count(*) FROM run",
     "failures": "SELECT count(DISTINCT media_id) FROM failure",
     "studies": "SELECT count(*) FROM study",

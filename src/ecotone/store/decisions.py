@@ -112,15 +112,5 @@ def media_of(connection: sqlite3.Connection, decisions: Iterable[int]) -> set[st
     return found
 
 
-def verdicts(connection: sqlite3.Connection) -> list[Decision]:
-    """What people said of pairs of pictures (kind "match") that was not taken back, oldest
-    first; content holds the two detections `a` and `b` and `same`."""
-    rows = connection.execute(
-        f"""SELECT {_COLUMNS} FROM decision WHERE kind = 'match'
-            AND n NOT IN (SELECT target FROM undone) ORDER BY n"""
-    )
-    return [_decision(row) for row in rows]
-
-
 def _decision(row: tuple) -> Decision:
     return Decision(*row[:6], json.loads(row[6]))

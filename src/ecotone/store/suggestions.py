@@ -58,6 +58,7 @@ class SuggestionTable:
 _ALL = """SELECT s.run, s.rank, m.id || ':' || s.number, m.id, s.reason, s.expected_class, s.score,
     s.species, coalesce((
         SELECT l.label FROM label l WHERE l.media_id = m.id AND l.n > s.after
+        AND (l.decision = 0 OR l.decision NOT IN (SELECT target FROM undone))
         AND l.detection_id IN ('', m.id || ':' || s.number) ORDER BY l.n DESC LIMIT 1), ''),
     s.created
     FROM suggestion s JOIN medium m ON m.n = s.medium
