@@ -10,8 +10,8 @@ known:
 
     s(t) = 1 - (share of the pool with p > t) / (1 - t)
 
-at the t whose estimate is surest. It rests on few labels, and is as uncertain as they are few;
-half of the prior belief is in s = 0, so that what chance explains is not called new.
+at the t whose estimate is surest. It rests on few labels, and is as uncertain as they are few.
+Four fifths of the prior belief are in s = 0, so that what chance explains is not called new.
 Source: the two-group model of Efron 2008 and Storey 2002, beta and uniform of Pounds and Morris
 2003 (there b = 1); the choice of t after Garg et al. 2021, arXiv:2111.00980; the prior on s is our
 own.
@@ -22,12 +22,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import betaln, ndtr
+from scipy.special import betaln
 
 from ecotone.confidence.checks import check_proba
 from ecotone.errors import InputError
 
 CUTS = (0.1, 0.2, 0.3, 0.5)
+NOTHING = 0.8
+CHOSEN = 1.4  # the best of these estimates strays farther by chance than one of them would
 A = np.exp(np.linspace(np.log(0.03), 0.0, 40))
 B = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0)
 SHAPE = (0.2, 4.0)  # where no pool has shown one
@@ -66,9 +68,11 @@ def estimate_novel_share(p: np.ndarray, n_known: int, n_units: int | None = None
         share = 1.0 - above / (1.0 - cut)
         kept = (above * (1.0 - above) + 0.25 / units) / units
         error = np.sqrt(kept + (above / (1.0 - cut)) ** 2 * cut * (1.0 - cut) / n_known)
-        found.append((share, float(error / (1.0 - cut))))
-    share, error = max(found, key=lambda pair: pair[0] - pair[1])
-    value = _shrink(share, error)
+        by_chance = np.sqrt(cut * (1.0 - cut) * (1.0 / n_known + 1.0 / units))
+        found.append((share, float(error / (1.0 - cut)), float(by_chance / (1.0 - cut))))
+    share, error, by_chance = max(found, key=lambda each: each[0] - each[1])
+    error, by_chance = CHOSEN * error, CHOSEN * by_chance
+    value = _shrink(share, error, by_chance)
     low, high = np.clip([share - QUANTILE * error, share + QUANTILE * error], 0.0, 1.0)
     return NovelShare(value, float(low), float(high), _shape(p, max(value, 0.01)), len(p))
 
@@ -105,18 +109,16 @@ def with_none_of_these(
     return np.concatenate([known, novelty[:, None]], axis=1)
 
 
-def _shrink(share: float, error: float) -> float:
-    """E[s | estimate] when s is 0 or anything in 0..1, evenly, and the estimate is normal."""
-    error = max(error, 1e-6)
-    spike = np.exp(-0.5 * (share / error) ** 2) / (error * np.sqrt(2.0 * np.pi))
-    grid = np.linspace(0.0, 1.0, 2001)
-    density = np.exp(-0.5 * ((grid - share) / error) ** 2)
-    total = float(density.sum())
-    if total < 1e-300:  # far outside 0..1, or narrower than the grid
-        return float(np.clip(share, 0.0, 1.0))
-    slab = float(ndtr((1.0 - share) / error) - ndtr(-share / error))
-    inside = float((grid * density).sum() / total)
-    return inside * slab / (slab + float(spike))
+def _shrink(share: float, error: float, by_chance: float) -> float:
+    """E[s | estimate] when s is 0 with chance `NOTHING`, else drawn from Beta(1, 3). The estimate
+    is normal with sd `error`, or `by_chance` where nothing is new."""
+    error, by_chance = max(error, 1e-3), max(by_chance, 1e-3)
+    grid = np.linspace(0.0005, 0.9995, 1000)
+    slab = (1.0 - NOTHING) * 3.0 * (1.0 - grid) ** 2 / error
+    slab = slab * np.exp(-0.5 * ((grid - share) / error) ** 2)
+    spike = NOTHING * float(np.exp(-0.5 * (share / by_chance) ** 2)) / by_chance
+    total = float(slab.mean())
+    return float((grid * slab).mean()) / (total + spike) if total + spike > 0.0 else 0.0
 
 
 def _shape(p: np.ndarray, share: float) -> tuple[float, float]:

@@ -9,7 +9,7 @@ import numpy as np
 from ecotone.errors import InputError
 from ecotone.fusion.features import content_keys
 
-MOST_KNOWN = 5000
+MOST_KNOWN = 3000
 
 
 def check_known(labels: Sequence[object] | np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]:
