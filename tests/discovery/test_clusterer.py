@@ -109,7 +109,7 @@ def test_one_dimension_constant_columns_and_copies():
     line = np.concatenate([rng.normal(-5, 0.5, 60), rng.normal(5, 0.5, 60)])[:, None]
     assert Clusterer("none", "discriminant").fit(line).n_clusters_ == 2
     assert Clusterer().fit(line).labels_.shape == (120,)
-    x, y = blobs([80, 60], dim=6, apart=9)
+    x, y = blobs([80, 60], dim=16, apart=9)
     flat = np.concatenate([x, np.ones((len(x), 4))], axis=1)
     assert v(y, Clusterer().fit(flat)) > 0.95
     copies = np.repeat(np.eye(3, 6), 30, axis=0)

@@ -3,6 +3,7 @@
 from ecotone.discovery.cluster_metrics import Agreement, ClusterReport, evaluate_clusters
 from ecotone.discovery.clusterer import Clusterer, ClusterSettings
 from ecotone.discovery.exposure import Exposure, fit_exposure
+from ecotone.discovery.grid import GridResult, cluster_grid
 from ecotone.discovery.hold_out import (
     HoldOutFigures,
     evaluate_novelty,
@@ -11,6 +12,7 @@ from ecotone.discovery.hold_out import (
     relation,
     summarise_novelty,
 )
+from ecotone.discovery.known_effect import KnownClassEffect, known_class_effect
 from ecotone.discovery.none_of_these import (
     NovelShare,
     estimate_novel_share,
@@ -25,11 +27,15 @@ from ecotone.discovery.novelty_scores import (
     mahalanobis_novelty,
     softmax_novelty,
 )
+from ecotone.discovery.number import NumberOfClasses
+from ecotone.discovery.proposals import Proposal, Proposals, propose_classes
 
 __all__ = [
-    "Agreement", "ClusterReport", "ClusterSettings", "Clusterer", "Exposure", "HoldOutFigures",
-    "NovelShare", "NoveltyDetector", "ecod_novelty", "energy_novelty", "estimate_novel_share",
-    "evaluate_clusters", "evaluate_novelty", "fit_exposure", "knn_novelty", "lineages_of",
-    "mahalanobis_novelty", "novelty_figures", "novelty_probability", "relation",
-    "softmax_novelty", "summarise_novelty", "with_none_of_these",
+    "Agreement", "ClusterReport", "ClusterSettings", "Clusterer", "Exposure", "GridResult",
+    "HoldOutFigures", "KnownClassEffect", "NovelShare", "NoveltyDetector", "NumberOfClasses",
+    "Proposal", "Proposals", "cluster_grid", "ecod_novelty", "energy_novelty",
+    "estimate_novel_share", "evaluate_clusters", "evaluate_novelty", "fit_exposure",
+    "known_class_effect", "knn_novelty", "lineages_of", "mahalanobis_novelty",
+    "novelty_figures", "novelty_probability", "propose_classes", "relation", "softmax_novelty",
+    "summarise_novelty", "with_none_of_these",
 ]

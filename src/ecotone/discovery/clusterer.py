@@ -11,10 +11,11 @@ import numpy as np
 from sklearn.base import BaseEstimator, ClusterMixin
 
 from ecotone.discovery.clustering import CLUSTERINGS, EVEN, UNEVEN, by_size, cluster_rows
-from ecotone.discovery.discriminant import CORE_ROWS, add_rare, carry, find_cores, outlying
+from ecotone.discovery.discriminant import CORE_ROWS, carry, find_cores, refine
 from ecotone.discovery.extending import extend, split
+from ecotone.discovery.rare import rare_clusters
 from ecotone.discovery.reduction import REDUCTIONS, perplexity, reduce_rows, umap_neighbours
-from ecotone.discovery.separation import merge_close, split_apart, to_number
+from ecotone.discovery.separation import merge_close, over_split, to_number
 from ecotone.errors import InputError
 from ecotone.fusion.features import content_keys
 from ecotone.fusion.inputs import check_embeddings
@@ -193,11 +194,11 @@ def _discriminate(rows: np.ndarray, reduced: np.ndarray, n_clusters: int | None
         labels, model = carry(reduced, *to_number(some, labels, n_clusters))
         return model.assign(reduced)[0] if len(some) < len(rows) else labels, \
             model.assign(reduced)[1]
-    labels, model = split_apart(some, merge_close(some, labels)[0], EVEN[0])
+    labels, _ = to_number(some, labels, over_split(int(labels.max()) + 1))
+    labels, model = refine(some, merge_close(some, labels).labels)
     labels, model = carry(reduced, labels, model)
-    labels, model = add_rare(reduced, labels, model)
-    _, chance, far = model.assign(reduced)
-    return np.where(outlying(far), -1, labels), chance
+    found = rare_clusters(rows, reduced, labels, model)
+    return found, np.where(found > labels.max(), 1.0, model.assign(reduced)[1])
 
 
 def _check(value: str, allowed: tuple[str, ...], name: str) -> None:

@@ -85,10 +85,16 @@ def fit_discriminant(rows: np.ndarray, labels: np.ndarray, n_clusters: int) -> D
     scatter = second - (total * (count > 0)[:, None]).T @ means
     m = max(count.sum(), 1.0)
     within = scatter / max(m - n_clusters, 1.0)
+    return Discriminant(means, shrunken_precision(within, m),
+                        np.log((count + 1.0) / (m + n_clusters)))
+
+
+def shrunken_precision(within: np.ndarray, m: float) -> np.ndarray:
+    """The inverse (d, d) of a covariance from m rows, shrunken to its mean variance."""
+    dims = len(within)
     trace = max(float(np.trace(within)), 1e-9)
-    shrunken = ((m - 1) * within + trace * np.eye(dims)) / (m - 1 + dims)
-    precision = np.linalg.inv(shrunken + 1e-6 * trace / dims * np.eye(dims))
-    return Discriminant(means, precision, np.log((count + 1.0) / (m + n_clusters)))
+    shrunken = (max(m - 1, 0.0) * within + trace * np.eye(dims)) / (max(m - 1, 0.0) + dims)
+    return np.linalg.inv(shrunken + 1e-6 * trace / dims * np.eye(dims))
 
 
 def refine(rows: np.ndarray, labels: np.ndarray, *, clamped: np.ndarray | None = None,
@@ -108,12 +114,12 @@ def refine(rows: np.ndarray, labels: np.ndarray, *, clamped: np.ndarray | None =
     return labels, fit_discriminant(rows, labels, n_clusters)
 
 
-def outlying(far: np.ndarray) -> np.ndarray:
-    """(N,) bool: the squared distances that stand out."""
+def outlying(far: np.ndarray, beyond: float = OUTLYING) -> np.ndarray:
+    """(N,) bool: the squared distances that stand out, by `beyond` robust standard deviations."""
     value = np.log(np.maximum(far, 1e-12))
     middle = float(np.median(value))
     spread = 1.4826 * float(np.median(np.abs(value - middle)))
-    return value > middle + OUTLYING * max(spread, 1e-3)
+    return value > middle + beyond * max(spread, 1e-3)
 
 
 def find_cores(rows: np.ndarray, size: tuple[int, int] = CORE_SIZE
@@ -138,20 +144,3 @@ def carry(rows: np.ndarray, labels: np.ndarray, model: Discriminant
     return refine(rows, model.assign(rows)[0], rounds=3)
 
 
-def add_rare(rows: np.ndarray, labels: np.ndarray, model: Discriminant,
-             size: tuple[int, int] = CORE_SIZE) -> tuple[np.ndarray, Discriminant]:
-    """With the clusters among rows that stand far from all others."""
-    far = model.assign(rows)[2]
-    left = np.flatnonzero(outlying(far))
-    if len(left) > CORE_ROWS:
-        left = np.sort(left[np.argsort(-far[left], kind="stable")[:CORE_ROWS]])
-    if len(left) < size[0]:
-        return labels, model
-    values, vectors = np.linalg.eigh(model.precision)
-    white = (rows[left] - model.means[labels[left]]) @ (vectors * np.sqrt(np.maximum(values, 0)))
-    found = hdbscan(white.astype(np.float32), size, "leaf")
-    if found.max() < 0:
-        return labels, model
-    start = np.array(labels)
-    start[left] = np.where(found >= 0, found + labels.max() + 1, -1)
-    return refine(rows, start, rounds=3)

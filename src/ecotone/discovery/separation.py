@@ -16,82 +16,151 @@ from dataclasses import dataclass
 import numpy as np
 
 from ecotone.discovery.clustering import ward
-from ecotone.discovery.discriminant import Discriminant, fit_discriminant, refine
+from ecotone.discovery.discriminant import (
+    Discriminant,
+    fit_discriminant,
+    refine,
+    shrunken_precision,
+)
 
-APART = 3.75  # from which a part is a cluster of its own
-TOGETHER = 3.2  # below which two clusters are one
+TOGETHER = 3.4  # standard deviations below which two clusters are one
+TAKEN_FOR = 0.15
+LEAST = 10  # rows of a cluster that stands by itself
+NEIGHBOURS = 6  # clusters that each is compared with
 LOOKED_AT = 1500  # rows of one cluster that a cut is looked for on
-MOST_ROUNDS = 200
+
+
+@dataclass(frozen=True, eq=False)
+class Merged:
+    """labels: (N,) after merging. owner: (C,) the known class of each cluster, -1 for none.
+    ratio: separation of each pair that was merged over what was asked for, in turn; below 1."""
+
+    labels: np.ndarray
+    owner: np.ndarray
+    ratio: np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
 class Cut:
-    """A cluster in two: the rows that would leave it, how far they stand apart, what it gains."""
+    """A cluster in two: the rows that would leave it, and what it gains."""
 
     leave: np.ndarray
-    apart: float
-    limit: float
     gain: float
 
 
 def separation(model: Discriminant, one: np.ndarray, other: np.ndarray) -> float:
-    """How far two clusters' rows lie apart along their discriminant, in standard deviations."""
-    dims = one.shape[1]
-    along = model.precision @ (one.mean(axis=0) - other.mean(axis=0))
-    s, t = one @ along, other @ along
-    spread = (len(s) * s.var() + len(t) * t.var()) / (len(s) + len(t))
-    if spread <= 1e-18:
-        return np.inf if abs(s.mean() - t.mean()) > 0 else 0.0
-    square = (s.mean() - t.mean()) ** 2 / spread - dims * (1 / len(one) + 1 / len(other))
-    return float(np.sqrt(max(square, 0.0)))
+    """How far the rows (n, d) of two clusters lie apart along their discriminant, in standard
+    deviations, corrected for chance."""
+    state = _Moments.of(np.concatenate([one, other]), np.repeat([0, 1], [len(one), len(other)]), 2)
+    return float(state.separation(0, np.array([1]), model.precision)[0])
 
 
-def merge_close(rows: np.ndarray, labels: np.ndarray, clamped: int = 0
-                ) -> tuple[np.ndarray, Discriminant]:
-    """Clusters that do not stand apart become one, the nearest first. The first `clamped` clusters
-    never merge with each other."""
-    labels, model = refine(rows, labels) if labels.max() > 0 else (
-        labels, fit_discriminant(rows, labels, int(labels.max()) + 1))
-    for _ in range(MOST_ROUNDS):
-        count = int(labels.max()) + 1
-        best = (TOGETHER, -1, -1)
-        members = [rows[labels == c] for c in range(count)]
-        for b in range(max(clamped, 1), count):
-            for a in _nearest(model, b):
-                apart = separation(model, members[a], members[b])
-                best = min(best, (apart, int(a), b))
-        if best[1] < 0:
+def merge_close(rows: np.ndarray, labels: np.ndarray, *, owner: np.ndarray | None = None,
+                threshold: float = TOGETHER, least: int = LEAST,
+                likeness: np.ndarray | None = None) -> Merged:
+    """Clusters that do not stand apart become one, the nearest first.
+
+    rows: (N, d); labels: (N,) from 0, -1 plays no part; owner: (C,) known class of each, -1 for
+    none. Two clusters of known classes stay as they are; one without joins its neighbour. Asked for
+    is threshold (1 + d / n) for the n rows of the pair; a cluster without a known class and fewer
+    than `least` rows joins in any case. likeness: (C, K) mean posteriors of known classes: up to
+    a seventh more is asked for before a cluster stands apart from one that it is taken for.
+    """
+    count = int(labels.max(initial=-1)) + 1
+    owner = np.full(count, -1) if owner is None else np.array(owner)
+    state = _Moments.of(rows, labels, count)
+    like = np.zeros((count, 1)) if likeness is None else np.array(likeness, dtype=np.float64)
+    to, alive, ratios = np.arange(count), np.ones(count, dtype=bool), []
+    while alive.sum() > 1:
+        best = _closest(state, alive, owner, threshold * _harder(like, owner), least)
+        if best is None or best[0] >= 1.0:
             break
-        a, b = sorted(best[1:])
-        labels = np.where(labels == b, a, np.where(labels > b, labels - 1, labels))
-        labels, model = refine(rows, labels)
-    return labels, model
+        ratios.append(best[0])
+        a, b = best[1], best[2]
+        if owner[b] >= 0:
+            a, b = b, a
+        share = state.size[b] / max(state.size[a] + state.size[b], 1.0)
+        like[a] += share * (like[b] - like[a])
+        state.join(a, b)
+        to[to == b] = a
+        alive[b] = False
+    number = np.cumsum(alive) - 1
+    new = np.where(labels >= 0, number[to[np.maximum(labels, 0)]], -1) if count else labels
+    return Merged(new, owner[alive], np.array(ratios))
 
 
-def _nearest(model: Discriminant, b: int, at_most: int = 8) -> np.ndarray:
-    """The other clusters nearest to one."""
-    away = model.means - model.means[b]
-    far = ((away @ model.precision) * away).sum(axis=1)
-    far[b] = np.inf
-    return np.argsort(far, kind="stable")[: min(at_most, len(far) - 1)]
+class _Moments:
+    """Sizes (C,), means (C, d) and scatters (C, d, d) of clusters, which merge."""
+
+    def __init__(self, size: np.ndarray, mean: np.ndarray, scatter: np.ndarray) -> None:
+        self.size, self.mean, self.scatter = size, mean, scatter
+
+    @classmethod
+    def of(cls, rows: np.ndarray, labels: np.ndarray, count: int) -> _Moments:
+        size = np.bincount(labels[labels >= 0], minlength=count).astype(np.float64)
+        mean = np.zeros((count, rows.shape[1]))
+        scatter = np.zeros((count, rows.shape[1], rows.shape[1]))
+        for c in np.flatnonzero(size):
+            some = rows[labels == c].astype(np.float64)
+            mean[c] = some.mean(axis=0)
+            scatter[c] = (some - mean[c]).T @ (some - mean[c])
+        return cls(size, mean, scatter)
+
+    def join(self, a: int, b: int) -> None:
+        away = self.mean[a] - self.mean[b]
+        total = max(self.size[a] + self.size[b], 1.0)
+        self.scatter[a] += self.scatter[b] + self.size[a] * self.size[b] / total * np.outer(
+            away, away)
+        self.mean[a] = (self.size[a] * self.mean[a] + self.size[b] * self.mean[b]) / total
+        self.size[a] += self.size[b]
+
+    def precision(self, alive: np.ndarray) -> np.ndarray:
+        m = self.size[alive].sum()
+        within = self.scatter[alive].sum(axis=0) / max(m - alive.sum(), 1.0)
+        return shrunken_precision(within, m)
+
+    def separation(self, b: int, others: np.ndarray, precision: np.ndarray) -> np.ndarray:
+        """How far cluster b stands from others, in standard deviations, (len(others),)."""
+        away = self.mean[others] - self.mean[b]
+        along = away @ precision
+        size = np.maximum(self.size[others], 1.0)
+        inside = self.scatter[others] + self.scatter[b]
+        spread = np.einsum("ci,cij,cj->c", along, inside, along) / (size + self.size[b])
+        square = (along * away).sum(axis=1) ** 2 / np.maximum(spread, 1e-18)
+        square -= self.mean.shape[1] * (1 / size + 1 / max(self.size[b], 1.0))
+        return np.sqrt(np.maximum(square, 0.0))
 
 
-def split_apart(rows: np.ndarray, labels: np.ndarray, least: int
-                ) -> tuple[np.ndarray, Discriminant]:
-    """Clusters fall in two while both parts stand apart and have at least `least` rows."""
-    model = fit_discriminant(rows, labels, int(labels.max()) + 1)
-    cuts: dict[int, Cut | None] = {}
-    for _ in range(MOST_ROUNDS):
-        _look(rows, labels, model, cuts, least)
-        good = [c for c, cut in cuts.items() if cut is not None and cut.apart >= cut.limit]
-        if not good:
-            break
-        for c in good:
-            labels = _apply(labels, cuts[c])
-        before = labels
-        labels, model = refine(rows, labels)
-        cuts = _still(cuts, before, labels, good)
-    return labels, model
+def _harder(like: np.ndarray, owner: np.ndarray) -> np.ndarray:
+    """(C, C) factors of the threshold between a cluster (row) and those of known classes."""
+    known = np.where(owner >= 0, owner, 0)
+    some = like[:, np.minimum(known, like.shape[1] - 1)]
+    return 1.0 + TAKEN_FOR * np.where(owner >= 0, some**4, 0.0)
+
+
+def _closest(state: _Moments, alive: np.ndarray, owner: np.ndarray, threshold: np.ndarray,
+             least: int) -> tuple[float, int, int] | None:
+    """The pair with the least separation over what is asked for: ratio and the two."""
+    precision, best = state.precision(alive), None
+    for b in np.flatnonzero(alive & (owner < 0)):
+        others = np.flatnonzero(alive & (np.arange(len(alive)) != b))
+        away = state.mean[others] - state.mean[b]
+        far = ((away @ precision) * away).sum(axis=1)
+        others = others[np.argsort(far, kind="stable")[:NEIGHBOURS]]
+        apart = state.separation(b, others, precision)
+        asked = threshold[b, others] * (1.0 + len(precision) / (state.size[others] + state.size[b]))
+        ratio = apart / asked
+        if state.size[b] < least:
+            ratio = ratio * 1e-6
+        at = int(ratio.argmin())
+        if best is None or (ratio[at], others[at], b) < best:
+            best = (float(ratio[at]), int(others[at]), int(b))
+    return best
+
+
+def over_split(count: int) -> int:
+    """Clusters to cut into before those that do not stand apart are merged."""
+    return 2 * count + 20
 
 
 def to_number(rows: np.ndarray, labels: np.ndarray, n_clusters: int
@@ -107,7 +176,7 @@ def to_number(rows: np.ndarray, labels: np.ndarray, n_clusters: int
         model = fit_discriminant(rows, labels, int(labels.max()) + 1)
     cuts: dict[int, Cut | None] = {}
     while labels.max() + 1 < n_clusters:
-        _look(rows, labels, model, cuts, 1)
+        _look(rows, labels, model, cuts)
         able = {c: cut for c, cut in cuts.items() if cut is not None}
         if not able:  # rows that do not differ
             labels = _any_cut(labels)
@@ -120,32 +189,29 @@ def to_number(rows: np.ndarray, labels: np.ndarray, n_clusters: int
 
 
 def _look(rows: np.ndarray, labels: np.ndarray, model: Discriminant,
-          cuts: dict[int, Cut | None], least: int) -> None:
+          cuts: dict[int, Cut | None]) -> None:
     """A cut for every cluster that has none yet."""
     for c in range(int(labels.max()) + 1):
         if c not in cuts:
-            cuts[c] = _cut(rows, np.flatnonzero(labels == c), model, least)
+            cuts[c] = _cut(rows, np.flatnonzero(labels == c), model)
 
 
-def _cut(rows: np.ndarray, inside: np.ndarray, model: Discriminant, least: int) -> Cut | None:
-    if len(inside) < max(2 * least, 2):
+def _cut(rows: np.ndarray, inside: np.ndarray, model: Discriminant) -> Cut | None:
+    if len(inside) < 2:
         return None
     some = rows[inside[:LOOKED_AT]]
     if not np.ptp(some, axis=0).any():
         return None
-    first = ward(some, 2)
-    means = np.stack([some[first == part].mean(axis=0) for part in range(2)])
-    part = first
+    part = ward(some, 2)
+    means = np.stack([some[part == p].mean(axis=0) for p in range(2)])
     if len(some) < len(inside):
         part = ((rows[inside] - means[:, None]) ** 2).sum(axis=2).argmin(axis=0)
-    if min(np.bincount(part, minlength=2)) < max(least, 1):
-        return None
     n = np.bincount(part, minlength=2)
-    apart = separation(model, rows[inside[part == 0]], rows[inside[part == 1]])
+    if n.min() == 0:
+        return None
     away = means[0] - means[1]
     gain = n[0] * n[1] / n.sum() ** 1.5 * float(away @ model.precision @ away)
-    limit = APART * (1.0 + rows.shape[1] / n.sum())
-    return Cut(inside[part == n.argmin()], apart, limit, gain)
+    return Cut(inside[part == n.argmin()], gain)
 
 
 def _apply(labels: np.ndarray, cut: Cut) -> np.ndarray:
@@ -159,20 +225,6 @@ def _any_cut(labels: np.ndarray) -> np.ndarray:
     out = np.array(labels)
     out[np.flatnonzero(labels == np.bincount(labels).argmax())[-1]] = labels.max() + 1
     return out
-
-
-def _still(cuts: dict[int, Cut | None], before: np.ndarray, after: np.ndarray, good: list[int]
-           ) -> dict[int, Cut | None]:
-    """Cuts of clusters that were not cut and hardly changed stay known."""
-    if before.max() != after.max():
-        return {}
-    size = np.maximum(np.bincount(before), 1)
-    moved = np.bincount(before[before != after], minlength=len(size)) + np.bincount(
-        after[before != after], minlength=len(size))
-    return {c: None for c, cut in cuts.items()
-            if c not in good and cut is not None and cut.apart < cut.limit
-            and moved[c] < 0.02 * size[c]} | {
-            c: None for c, cut in cuts.items() if cut is None and moved[c] < 0.02 * size[c]}
 
 
 def _cheapest(model: Discriminant, count: np.ndarray) -> tuple[int, int]:
