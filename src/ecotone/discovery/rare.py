@@ -17,7 +17,6 @@ from ecotone.discovery.reduction import unit_pca
 from ecotone.discovery.separation import merge_close
 
 
-
 def rare_clusters(embeddings: np.ndarray, reduced: np.ndarray, labels: np.ndarray,
                   model: Discriminant) -> np.ndarray:
     """Labels (N,) with the rare clusters after the others, and -1 for rows that stand out and are
