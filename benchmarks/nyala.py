@@ -33,7 +33,7 @@ from ecotone.reid import SimilarityCalibrator, calibration_pairs, evaluate_reid
 from ecotone.reid.arcface import SubCenterArcFace
 from ecotone.reid.choosing import best_head
 from ecotone.reid.linear_heads import LinearHead, WhiteningHead
-from ecotone.reid.local_features import local_features, local_scores
+from ecotone.reid.local_features import extract_local_features, local_scores
 from monkeys import CACHE, DATA, extract
 
 BAR = 2.0  # times the top-1 of the frozen embedding
@@ -84,7 +84,7 @@ def local_matrix(data: Nyala, wanted: np.ndarray, cache: Path) -> np.ndarray:
     if len(missing):
         used = set(missing.ravel().tolist())
         none = np.zeros((2, 2), dtype=np.uint8)
-        found = [local_features(_grey(data, i) if i in used else none) for i in range(n)]
+        found = [extract_local_features(_grey(data, i) if i in used else none) for i in range(n)]
         for first in range(0, len(missing), 4096):
             part = missing[first : first + 4096]
             scores[part[:, 0], part[:, 1]] = local_scores(found, found, part)

@@ -13,7 +13,7 @@ from ecotone.reid.local_features import (
     LocalSettings,
     _ratio_matches,
     check_pair_scores,
-    local_features,
+    extract_local_features,
     local_matches,
     local_score,
     local_scores,
@@ -43,7 +43,7 @@ def moved(picture: np.ndarray, turn: float, scale: float, light: float = 0.8) ->
 def coats() -> list[LocalFeatures]:
     pytest.importorskip("cv2")
     pictures = [coat(s) for s in range(4)]
-    return [local_features(p) for p in (*pictures, *(moved(p, 12, 0.9) for p in pictures))]
+    return [extract_local_features(p) for p in (*pictures, *(moved(p, 12, 0.9) for p in pictures))]
 
 
 def test_the_same_coat_in_another_pose_is_found(coats):
@@ -89,19 +89,19 @@ def test_ratio_matches_the_slow_way():
 
 
 def test_a_map_that_no_standing_animal_makes_scores_nothing(coats):
-    upside_down = local_features(moved(coat(0), 180, 1.0))
+    upside_down = extract_local_features(moved(coat(0), 180, 1.0))
     assert local_score(coats[0], upside_down) == 0
     assert local_score(coats[0], upside_down, LocalSettings(turn=180)) > 5
-    mirrored = local_features(np.ascontiguousarray(coat(0)[:, ::-1]))
+    mirrored = extract_local_features(np.ascontiguousarray(coat(0)[:, ::-1]))
     assert local_score(coats[0], mirrored) < 3
 
 
 def test_pictures_without_key_points_and_one_pixel():
     pytest.importorskip("cv2")
-    plain = local_features(np.full((80, 60), 100, dtype=np.uint8))
-    tiny = local_features(np.zeros((1, 1), dtype=np.uint8))
+    plain = extract_local_features(np.full((80, 60), 100, dtype=np.uint8))
+    tiny = extract_local_features(np.zeros((1, 1), dtype=np.uint8))
     assert len(plain) == len(tiny) == 0
-    assert local_score(plain, tiny) == local_score(plain, local_features(coat(0))) == 0.0
+    assert local_score(plain, tiny) == local_score(plain, extract_local_features(coat(0))) == 0.0
 
 
 def test_identical_pictures_score_their_key_points(coats):
@@ -111,8 +111,8 @@ def test_identical_pictures_score_their_key_points(coats):
 def test_large_pictures_are_shrunk():
     cv2 = pytest.importorskip("cv2")
     large = cv2.resize(coat(1), (1500, 1500), interpolation=cv2.INTER_CUBIC)
-    found = local_features(large)
-    assert found.points.max() <= 1 and local_score(found, local_features(coat(1))) > 10
+    found = extract_local_features(large)
+    assert found.points.max() <= 1 and local_score(found, extract_local_features(coat(1))) > 10
 
 
 @pytest.mark.parametrize("picture", [np.zeros((4, 4, 3), np.uint8), np.zeros((4, 4)),
@@ -120,13 +120,13 @@ def test_large_pictures_are_shrunk():
 def test_pictures_of_another_kind(picture):
     pytest.importorskip("cv2")
     with pytest.raises(InputError, match="expected grey"):
-        local_features(picture)
+        extract_local_features(picture)
 
 
 def test_without_opencv(monkeypatch):
     monkeypatch.setitem(sys.modules, "cv2", None)
     with pytest.raises(MissingExtraError, match=r"ecotone\[local\]"):
-        local_features(np.zeros((4, 4), dtype=np.uint8))
+        extract_local_features(np.zeros((4, 4), dtype=np.uint8))
 
 
 def test_scores_of_other_matchers():

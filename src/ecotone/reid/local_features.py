@@ -59,7 +59,7 @@ class LocalFeatures:
         return len(self.points)
 
 
-def local_features(
+def extract_local_features(
     picture: np.ndarray, settings: LocalSettings | None = None
 ) -> LocalFeatures:
     """Key points of a grey picture (H, W) uint8; a picture without any has n = 0.
@@ -228,6 +228,6 @@ def _opencv() -> Any:
 
 
 __all__ = [
-    "LocalFeatures", "LocalSettings", "check_pair_scores", "local_features", "local_matches",
+    "LocalFeatures", "LocalSettings", "check_pair_scores", "extract_local_features", "local_matches",
     "local_score", "local_scores",
 ]
