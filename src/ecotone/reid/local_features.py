@@ -228,6 +228,6 @@ def _opencv() -> Any:
 
 
 __all__ = [
-    "LocalFeatures", "LocalSettings", "check_pair_scores", "extract_local_features", "local_matches",
-    "local_score", "local_scores",
+    "LocalFeatures", "LocalSettings", "check_pair_scores", "extract_local_features",
+    "local_matches", "local_score", "local_scores",
 ]
