@@ -22,6 +22,7 @@ from ecotone.reid.matching import Candidates, match, rank_individuals
 from ecotone.reid.metrics import clusters, open_set, probability_ece, rank_figures, verification
 from ecotone.reid.openset import OpenSetCurve
 from ecotone.reid.pairs import Pairs, calibration_pairs
+from ecotone.reid.reranking import expand_queries, rerank
 from ecotone.reid.results import Identification
 from ecotone.reid.search import Neighbors, top_k
 
@@ -31,7 +32,7 @@ __all__ = [
     "PairScore", "Pairs", "ReIdentifier", "ReidEvaluation", "SimilarityCalibrator",
     "SimilarityFusion", "SubCenterArcFace", "WhiteningHead", "best_head", "best_threshold",
     "calibration_pairs", "check_pair_scores", "clusters", "dynamic_margins", "evaluate_reid",
-    "extract_local_features", "local_score", "local_scores", "make_catalogue", "make_constraints",
-    "match", "open_set", "probability_ece", "rank_figures", "rank_individuals", "top_k",
-    "verification",
+    "expand_queries", "extract_local_features", "local_score", "local_scores", "make_catalogue",
+    "make_constraints", "match", "open_set", "probability_ece", "rank_figures", "rank_individuals",
+    "rerank", "top_k", "verification",
 ]
