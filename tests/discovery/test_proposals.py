@@ -7,7 +7,7 @@ import pytest
 from scipy import sparse
 
 from ecotone.discovery import known_class_effect, propose_classes
-from ecotone.discovery.number import count_classes, unseen
+from ecotone.discovery.number import count_classes
 from ecotone.errors import InputError
 from ecotone.types import GlobalScores
 
@@ -43,7 +43,7 @@ def test_two_unknown_species_are_proposed_and_three_known_are_not():
     assert [p.number for p in found] == [1, 2]
     assert found.items[0].confidence >= found.items[1].confidence
     number = found.number_of_classes
-    assert number.low <= number.estimate == 5 <= number.high and number.known == 3
+    assert number.low <= 5 <= number.high and number.known + number.proposed == 5
     assert (found.labels[[i for i, v in enumerate(labels) if v]] == -1).all()
 
 
@@ -154,7 +154,11 @@ def test_what_does_not_fit_is_said():
 
 
 def test_the_interval_of_the_number():
-    number = count_classes(4, 2, [np.ones(k) for k in (1, 2, 2, 3)], [50, 60], 0.9)
-    assert (number.estimate, number.low, number.known) == (6, 5, 4)
-    assert number.high == 4 + 3 + unseen([50, 60])
-    assert unseen([]) == 1 and unseen([10, 15, 40]) == 3
+    sure = count_classes(4, 2, [1, 2, 2, 3], 0.9, found=98, tried=98)
+    assert (sure.estimate, sure.low, sure.known, sure.proposed) == (6, 5, 4, 2)
+    assert sure.high == 7 and sure.found_again == 1.0
+    half = count_classes(4, 2, [2, 2], 0.9, found=49, tried=98)
+    draws = np.random.default_rng(0).negative_binomial(3, 0.5, 20000)
+    assert half.estimate == 6 + np.median(draws) and half.low == 6
+    assert half.high == 6 + np.quantile(draws, 0.95)
+    assert count_classes(1, 0, [], 0.9).found_again is None

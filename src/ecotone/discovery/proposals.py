@@ -5,8 +5,8 @@ N rows, D embedding dimensions, K known classes, P proposals, S global classes, 
 A proposal is a cluster that stands apart from everything labelled (see `discovery.clamped`). It
 has a number and never a name: only a person names one, by labelling its rows. How sure it is comes
 from doing it all again on random halves of the unlabelled rows, each time with another threshold:
-its stability is the mean overlap (Jaccard) with the nearest cluster found then, and the numbers of
-classes found give the interval.
+its stability is the mean overlap (Jaccard) with the nearest cluster found then. How many classes
+there are is estimated by `discovery.number`.
 Source: Hennig 2007 (cluster-wise stability); Vaze et al. 2022, arXiv:2201.02609 (the setting); the
 rest is our own.
 """
@@ -31,9 +31,11 @@ from ecotone.types import GlobalScores
 THRESHOLD = 3.1  # standard deviations that a new class stands apart
 AROUND = (2.8, 3.6)  # thresholds of the replicates
 LEAST = 10
-REPLICATES = 12
+REPLICATES = 8
 REPLICATE_ROWS = 3000
 GLOBAL_SHOWN = 3
+LEAST_KNOWN = 3  # classes, from which can be told how often one is found again
+HIDDEN_PARTS = 3
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,7 +122,8 @@ def propose_classes(
     known, missing = len(np.unique(target[target >= 0])), len(names)
     if n < 2 * least or not (target < 0).any():
         nothing = np.full(n, -1, dtype=np.int64)
-        return Proposals((), nothing, NumberOfClasses(max(known, missing), known, known, level, 0))
+        total = max(known, missing)
+        return Proposals((), nothing, NumberOfClasses(total, known, total, level, known))
     rows, seen = unit_pca(embeddings[order]), target[order]
     sure = None if posteriors is None else np.asarray(posteriors, dtype=np.float64)[order]
     found = clamped_clusters(rows, seen, posteriors=sure, threshold=THRESHOLD, least=least)
@@ -130,8 +133,8 @@ def propose_classes(
     for number, draft in enumerate(drafts, start=1):
         place[order[draft.rows]] = number - 1
         items.append(_proposal(number, draft, order, names, posteriors, scores, exemplars))
-    number = count_classes(known, len(items), [np.asarray(r.sizes) for r in again],
-                           [d.size for d in drafts], level)
+    hidden = _found_again(rows, seen, least) if replicates else (0, 0)
+    number = count_classes(known, len(items), [len(r.sizes) for r in again], level, *hidden)
     return Proposals(tuple(items), place, number)
 
 
@@ -174,6 +177,30 @@ def _replicates(rows: np.ndarray, target: np.ndarray, posteriors: np.ndarray | N
         label, sizes = _new(found, target[chosen], smaller)
         out.append(_Replicate(chosen, label, sizes))
     return out
+
+
+def _found_again(rows: np.ndarray, target: np.ndarray, least: int) -> tuple[int, int]:
+    """How many known classes are proposed when a third of them lose their labels, of how many."""
+    classes = np.unique(target[target >= 0])
+    if len(classes) < LEAST_KNOWN:
+        return 0, 0
+    chosen = np.sort(np.concatenate([np.flatnonzero(target >= 0),
+                                     np.flatnonzero(target < 0)[:REPLICATE_ROWS]]))
+    rows, target = rows[chosen], target[chosen]
+    again = 0
+    for part in range(HIDDEN_PARTS):
+        hidden = classes[part::HIDDEN_PARTS]
+        left = np.where(np.isin(target, hidden), -1, target)
+        label, sizes = _new(clamped_clusters(rows, left, threshold=THRESHOLD, least=least), left,
+                            least)
+        taken: set[int] = set()
+        for k in hidden:
+            own = label[target == k]
+            best = np.bincount(own[own >= 0], minlength=1)
+            if best.max() * 2 > len(own) and int(best.argmax()) not in taken:
+                taken.add(int(best.argmax()))
+                again += 1
+    return again, len(classes)
 
 
 def _new(found: Clamped, target: np.ndarray, least: int) -> tuple[np.ndarray, list[int]]:

@@ -11,10 +11,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from ecotone.discovery.clustering import hdbscan
-from ecotone.discovery.discriminant import CORE_ROWS, CORE_SIZE, Discriminant, outlying
+from ecotone.discovery.discriminant import CORE_ROWS, CORE_SIZE, Discriminant, find_cores, outlying
 from ecotone.discovery.reduction import unit_pca
-from ecotone.discovery.separation import merge_close
+from ecotone.discovery.separation import merge_close, over_split, to_number
+
+AXES = 64
 
 
 def rare_clusters(embeddings: np.ndarray, reduced: np.ndarray, labels: np.ndarray,
@@ -29,11 +30,10 @@ def rare_clusters(embeddings: np.ndarray, reduced: np.ndarray, labels: np.ndarra
         left = np.sort(left[np.argsort(-far[left], kind="stable")[:CORE_ROWS]])
     if len(left) < CORE_SIZE[0]:
         return out
-    near = unit_pca(np.asarray(embeddings[left], dtype=np.float32))
-    found = hdbscan(near, CORE_SIZE, "leaf")
-    if found.max() < 0:
-        return out
-    found = merge_close(near, found).labels
+    near = unit_pca(np.asarray(embeddings[left], dtype=np.float32), AXES)
+    found, _ = find_cores(near)
+    found, _ = to_number(near, found, over_split(int(found.max()) + 1))
+    found = merge_close(near, found, least=CORE_SIZE[0]).labels
     number, usual = int(labels.max()) + 1, float(np.median(far))
     for c in range(int(found.max()) + 1):
         inside = left[found == c]
