@@ -18,10 +18,10 @@ from ecotone.labelling import Gain
 from ecotone.labelling.suggesting import RARE, UNREACHED
 from ecotone.project.fusing import ensure_embeddings, fit
 from ecotone.project.gathering import DETECTOR, Gathered, gather
+from ecotone.project.known_views import stored_sets, target_of
 from ecotone.project.learning_curve import gain_of
 from ecotone.project.questions import SuggestResult, questions_of, write_questions
-from ecotone.project.records import LATEST, read_record, recorded_run
-from ecotone.project.status import state_of
+from ecotone.project.records import recorded_run
 from ecotone.store.suggestions import NewSuggestion
 
 Progress = Callable[[int, "int | None", str], None]
@@ -111,33 +111,18 @@ def _views(project: Any, gathered: Gathered, seed: int, say: Progress) -> dict[s
 
 
 def _stored(project: Any, gathered: Gathered) -> dict[str, Any] | None:
-    """The posteriors of the newest fusion, where it is of just these rows, labels and classes."""
-    latest = project.catalog.note(LATEST) or {}
-    if not latest or latest.get("state") != state_of(project):
-        return None
-    record = read_record(project)
-    same = record["classes"] == list(gathered.local_classes) and (
-        record["embedding_model"] == gathered.embedding_model
-        and record["score_models"] == list(gathered.scores)
-    )
-    if not same:
-        return None
+    """The views of the newest fusion, where it is of just these rows, labels and classes."""
     from ecotone.fusion.map_view import map_view
     from ecotone.labelling.situation import known_by
-    from ecotone.store.vectors import read_posteriors
 
-    sets = {}
-    for key in ("fused", "local"):
-        found = read_posteriors(project.catalog, project.vectors, f"{record['run']}-{key}")
-        if len(found.id) != len(gathered) or (found.id != gathered.detections.id).any():
-            return None
-        sets[key] = found.values
+    found = stored_sets(project, gathered)
+    if found is None:
+        return None
+    _, sets = found
     views = {"classes": gathered.local_classes, "posteriors": sets["fused"],
              "student_posteriors": sets["local"]}
     if gathered.scores:
-        column = {name: k for k, name in enumerate(gathered.local_classes)}
-        target = np.array([column.get(v, -1) for v in gathered.labels])
-        mapped, mappings = map_view(gathered.scores, target, gathered.local_classes,
+        mapped, mappings = map_view(gathered.scores, target_of(gathered), gathered.local_classes,
                                     gathered.taxonomy, gathered.aliases)
         views["map_posteriors"] = mapped
         views["reachable"] = known_by(mappings.values(), len(gathered.local_classes))

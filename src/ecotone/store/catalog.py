@@ -12,6 +12,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
+from ecotone.store import discoveries as discovery_rows
 from ecotone.store import labels as label_rows
 from ecotone.store import media as media_rows
 from ecotone.store import refinements as refinement_rows
@@ -20,6 +21,7 @@ from ecotone.store import studies as study_rows
 from ecotone.store import suggestions as suggestion_rows
 from ecotone.store import times as time_rows
 from ecotone.store.connection import connect, transaction
+from ecotone.store.discoveries import DiscoveryTable, ProposalName
 from ecotone.store.refinements import RefinementRun, RefinementTable
 from ecotone.store.suggestions import NewSuggestion, SuggestionTable
 from ecotone.store.tables import (
@@ -167,6 +169,18 @@ class Catalog:
         run = suggestion_rows.newest_run(self.connection)
         return suggestion_rows.read_suggestions(self.connection, run or "-")
 
+    def newest_discovery(self) -> str:
+        """The newest finished `discover`, "" when there is none."""
+        return discovery_rows.newest_run(self.connection)
+
+    def discovery(self, run: str) -> DiscoveryTable:
+        """What a `discover` found of each detection in use."""
+        return discovery_rows.read_rows(self.connection, run)
+
+    def proposal_names(self) -> list[ProposalName]:
+        """The names that people gave to proposals, oldest first."""
+        return discovery_rows.read_names(self.connection)
+
     # Writing
 
     def add_media(self, media: Sequence[NewMedium]) -> None:
@@ -272,6 +286,22 @@ class Catalog:
         """Append the questions of a run; how many."""
         with self.transaction() as connection:
             return suggestion_rows.insert_suggestions(connection, run, questions, run_rows.now())
+
+    def add_discovery(self, run: str, table: DiscoveryTable) -> int:
+        """Append rows of a `discover`, which count once it is done; how many."""
+        with self.transaction() as connection:
+            return discovery_rows.insert_rows(connection, run, table)
+
+    def drop_unfinished_discoveries(self) -> None:
+        """Delete rows of `discover` runs that were never done. Under the write lock only."""
+        with self.transaction() as connection:
+            discovery_rows.drop_unfinished(connection)
+
+    def name_proposal(self, name: ProposalName, labels: Sequence[NewLabel]) -> int:
+        """Keep the name of a proposal and the labels that it gives, together; how many labels."""
+        with self.transaction() as connection:
+            discovery_rows.insert_name(connection, name)
+            return self.add_labels(labels, name.author, discovery_rows.COMMAND)
 
     def runs(self) -> list[Run]:
         """All runs, oldest first; one that was killed keeps the status "running"."""

@@ -172,8 +172,25 @@ _DECISIONS = (
     "CREATE INDEX person_box_medium ON person_box (medium)",
 )
 
+# What `discover` found of each detection, and the names that people gave to its proposals.
+_DISCOVERIES = (
+    """CREATE TABLE discovery (
+        run TEXT NOT NULL, medium INTEGER NOT NULL, number INTEGER NOT NULL, novelty REAL,
+        novel INTEGER NOT NULL, cluster INTEGER NOT NULL, proposal INTEGER NOT NULL,
+        membership REAL NOT NULL, repeat INTEGER NOT NULL,
+        PRIMARY KEY (run, medium, number)) WITHOUT ROWID""",
+    """CREATE TABLE proposal_name (
+        n INTEGER PRIMARY KEY AUTOINCREMENT, run TEXT NOT NULL, proposal INTEGER NOT NULL,
+        label TEXT NOT NULL, author TEXT NOT NULL, labels INTEGER NOT NULL,
+        created TEXT NOT NULL)""",
+    """CREATE TRIGGER proposal_name_no_update BEFORE UPDATE ON proposal_name BEGIN
+        SELECT RAISE(ABORT, 'names are append-only: give a newer one instead'); END""",
+    """CREATE TRIGGER proposal_name_no_delete BEFORE DELETE ON proposal_name BEGIN
+        SELECT RAISE(ABORT, 'names are append-only: nothing is deleted'); END""",
+)
+
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
-    _FIRST, _STUDIES, _REFINEMENTS, _SUGGESTIONS, _INDIVIDUALS, _DECISIONS,
+    _FIRST, _STUDIES, _REFINEMENTS, _SUGGESTIONS, _INDIVIDUALS, _DECISIONS, _DISCOVERIES,
 )
 
 
