@@ -25,6 +25,7 @@ COMMANDS = {
     "fuse": ("fusing", "map, co-train, select: posteriors and a local model"),
     "suggest": ("suggesting", "what to label next, or where a wanted species is"),
     "accept": ("accepting", "which detections need no eye, and how sure the rest is"),
+    "discover": ("discovering", "what no label names: new classes, odd ones, repeated false boxes"),
     "refine": ("refining", "from animal to species: finer labels where the evidence carries them"),
     "review": ("reviewing", "look and decide in the browser; learns as you work"),
     "evaluate": ("fusing", "learning curves on the project's own labels"),

@@ -58,8 +58,24 @@ def fuse_lines(result: Any) -> list[str]:
         )
     elif result.scores:
         lines.append("out-of-fold on the labels: " + _figures(result.scores))
+    lines += known_lines(result.known_classes)
     lines += [f"local model: {result.model}", *first_lines(result.notes)]
     return lines
+
+
+def known_lines(known: dict[str, Any]) -> list[str]:
+    """How the classes of before did, now that there are new ones."""
+    if not known:
+        return []
+    worst = known["worst"]
+    fell = (f"; most for {worst['name']}, {worst['before']:.0%} to {worst['after']:.0%} of "
+            f"{worst['labels']:,}") if worst["after"] < worst["before"] else "; none got worse"
+    return [
+        f"new: {', '.join(known['new_classes'])}; the classes of before on the same "
+        f"{known['labels']:,} labels: {known['before']:.1%} right before, {known['after']:.1%} now "
+        f"({100 * known['change']:+.1f} points, {100 * known['low']:+.1f} to "
+        f"{100 * known['high']:+.1f}){fell}"
+    ]
 
 
 def _figures(scores: dict[str, float]) -> str:

@@ -40,9 +40,10 @@ FORMATS = (
               help="The file to write; a folder for camtrapdp (or a .zip), wildlife-insights and "
                    "addaxai.")
 @click.option("--of", "source", default="best", show_default=True,
-              type=click.Choice(["best", "fused", "local", "refined"]),
+              type=click.Choice(["best", "fused", "local", "refined", "novel"]),
               help="Probabilities of the fused predictor, of the local model alone, or the better "
-                   "of the two; or the answers of refine.")
+                   "of the two; the answers of refine; or those with \"none of these\", of "
+                   "discover.")
 @click.option("--machine/--no-machine", default=None,
               help="Observations by machines, in formats of whole studies; default: with them.")
 @click.option("--people/--no-people", default=None,

@@ -33,6 +33,7 @@ def posterior_columns(
     scientific_names: Mapping[str, str] | None = None,
     refined: Mapping[str, Sequence[Any]] | None = None,
     accepted: Callable[[np.ndarray], np.ndarray] | None = None,
+    more: Callable[[np.ndarray], Mapping[str, np.ndarray]] | None = None,
 ) -> dict[str, np.ndarray]:
     """One row a detection, as columns of N values.
 
@@ -42,11 +43,12 @@ def posterior_columns(
     the one with the highest score is named. scientific_names: by local class. refined: what a
     refinement calls each detection, the values of `REFINED` by detection id; None for no such
     columns. accepted: which rows of posteriors (n, K) need no eye; None for no such column. What
-    people labelled needs none and is not accepted: their word stands.
+    people labelled needs none and is not accepted: their word stands. more: further columns of
+    detection ids (n,).
     """
     pieces = posterior_pieces(
         detections, media, posteriors, labels=labels, scores=scores, run_id=run_id,
-        scientific_names=scientific_names, refined=refined, accepted=accepted,
+        scientific_names=scientific_names, refined=refined, accepted=accepted, more=more,
     )
     return join_pieces(list(pieces))
 
@@ -62,6 +64,7 @@ def posterior_pieces(
     scientific_names: Mapping[str, str] | None = None,
     refined: Mapping[str, Sequence[Any]] | None = None,
     accepted: Callable[[np.ndarray], np.ndarray] | None = None,
+    more: Callable[[np.ndarray], Mapping[str, np.ndarray]] | None = None,
     size: int = PIECE,
 ) -> Iterator[dict[str, np.ndarray]]:
     """`posterior_columns` in pieces of `size` rows, for tables that are larger than memory."""
@@ -88,6 +91,8 @@ def posterior_pieces(
             columns.update(refined_columns(refined, ids))
         if accepted is not None:
             columns["accepted"] = accepted(values) & (columns["label"] == "")
+        if more is not None:
+            columns.update(more(ids))
         yield columns
 
 

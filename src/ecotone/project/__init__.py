@@ -243,6 +243,27 @@ class Project:
         with self.writing("accept"):
             return accept(self, precision, **options)
 
+    def discover(self, **options: Any) -> Any:
+        """What no label names: novelty, clusters, proposals; see `ecotone.project.discovering`."""
+        from ecotone.project.discovering import discover
+
+        with self.writing("discover"):
+            return discover(self, **options)
+
+    def name_proposal(self, proposal: int, name: str, **options: Any) -> Any:
+        """Say what a proposal of `discover` is; see `ecotone.project.naming.name_proposal`."""
+        from ecotone.project.naming import name_proposal
+
+        with self.writing("discover --name"):
+            return name_proposal(self, proposal, name, **options)
+
+    def cluster_benchmark(self, **options: Any) -> Any:
+        """Every way of clustering on the project's own labels; see
+        `ecotone.project.cluster_benchmark`."""
+        from ecotone.project.cluster_benchmark import cluster_benchmark
+
+        return cluster_benchmark(self, **options)
+
     def refine(self, **options: Any) -> Any:
         """From "animal" down to species; see `ecotone.project.refining.refine`."""
         from ecotone.project.refining import refine

@@ -20,7 +20,7 @@ from ecotone.project.modelling import class_rows
 from ecotone.project.records import LATEST, read_record
 from ecotone.types import Posteriors
 
-SOURCES = ("best", "fused", "local", "refined")
+SOURCES = ("best", "fused", "local", "refined", "novel")
 TYPES = ("human", "vehicle", "blank", "unknown")
 LEAST = 1e-3  # scores below it are not written
 
@@ -56,7 +56,7 @@ class Answerer:
         from ecotone.store.vectors import read_posteriors
 
         self.run, self.created = str(record["run"]), str(record.get("created", ""))
-        name = self.run if source == "best" else f"{self.run}-{source}"
+        name = self.run if source in ("best", "novel") else f"{self.run}-{source}"
         self.posteriors: Posteriors = read_posteriors(
             project.catalog, project.path / "vectors", name
         )
@@ -134,11 +134,16 @@ def answers_of(project: Any, run: str | None = None, source: str = "best") -> An
     """The answers of a run, default the newest: an Answerer, or what has its methods; None when
     there is nothing and no run is asked.
 
-    source "refined": of the refinement that counts. "best" is the fusion, else the refinement.
+    source "refined": of the refinement that counts. "novel": of the newest discovery, with "none of
+    these". "best" is the fusion, else the refinement.
     Raises InputError on another source, ProjectError when there is no such run.
     """
     if source not in SOURCES:
         raise InputError(f"source is {source!r}, expected one of {', '.join(SOURCES)}.")
+    if source == "novel":
+        from ecotone.project.discovered import novel_record
+
+        return Answerer(project, novel_record(project), source)
     nothing = run is None and not project.catalog.note(LATEST)
     if source == "refined" or (nothing and source == "best"):
         from ecotone.project.refined import refined_of

@@ -9,17 +9,19 @@ from typing import Any
 import numpy as np
 
 from ecotone.errors import ProjectError
+from ecotone.report.names import short_name
 from ecotone.store.discoveries import DiscoveryTable
 
 NONE_OF_THESE = "none of these"
-TYPICAL = 12  # detections of a proposal that stand for it
+LEAST_SAID = 0.05  # mean score of a global class from which on it is told
 
 
 @dataclass(frozen=True)
 class Proposal:
-    """A class that may be new. number: from 1, the largest first. detections, bursts: how many.
-    sites: deployments. typical: detection ids, one a burst, the surest first. name: that a person
-    gave it, "" = none yet. expected: what the newest fusion calls most of them, and its share."""
+    """A class that may be new. number: from 1, the surest first. detections, bursts: how many.
+    sites: deployments. typical: detection ids, one a burst, the most typical first. name: that a
+    person gave it, "" = none yet. confidence: 0..1, how stable and close it is. note: what else is
+    known of it, in sentences."""
 
     number: int
     detections: int
@@ -27,7 +29,8 @@ class Proposal:
     sites: int
     typical: tuple[str, ...]
     name: str = ""
-    expected: tuple[str, float] = ("", 0.0)
+    confidence: float | None = None
+    note: str = ""
 
 
 def newest_discovery(project: Any) -> str:
@@ -47,6 +50,22 @@ def discovery_record(project: Any, run: str) -> dict[str, Any]:
         raise ProjectError(f"{path}: cannot be read ({error}); run: ecotone discover") from error
 
 
+def novel_record(project: Any) -> dict[str, Any]:
+    """The record of the fusion whose probabilities the newest discovery gave "none of these", under
+    the name of the discovery. Raises ProjectError when there are no such probabilities."""
+    from ecotone.project.records import read_record
+
+    run = newest_discovery(project)
+    found = discovery_record(project, run)
+    if not found.get("posteriors"):
+        raise ProjectError(
+            "the newest discovery has no probabilities, since no fusion was of the labels of then; "
+            "run: ecotone fuse, then ecotone discover"
+        )
+    return {**read_record(project, found["fuse_run"]), "run": run, "created": found["created"],
+            "classes": [*found["classes"], NONE_OF_THESE]}
+
+
 def proposals_of(
     project: Any, run: str, table: DiscoveryTable | None = None
 ) -> list[Proposal]:
@@ -57,7 +76,7 @@ def proposals_of(
         return []
     names = {n.proposal: n.label for n in project.catalog.proposal_names() if n.run == run}
     burst, site = _places(project, table.detection_id[rows])
-    called = _called(project, run, table.detection_id[rows])
+    about = discovery_record(project, run).get("about", {})
     out = []
     for number in range(1, int(table.proposal.max()) + 1):
         own = np.flatnonzero(table.proposal[rows] == number)
@@ -68,9 +87,21 @@ def proposals_of(
         out.append(Proposal(
             number, len(own), len(first), len(set(site[own].tolist()) - {""}),
             tuple(table.detection_id[rows][first].tolist()), names.get(number, ""),
-            _commonest([called.get(i, "") for i in table.detection_id[rows][own]]),
+            about.get(str(number), {}).get("confidence"), note_of(about.get(str(number), {})),
         ))
     return out
+
+
+def note_of(about: dict[str, Any]) -> str:
+    """What is known of a proposal beside its size, in sentences."""
+    said = []
+    if about.get("nearest_class"):
+        said.append(f"Nearest known class: {about['nearest_class']}.")
+    named = [f"{short_name(name)} ({value:.0%})" for name, value in about.get("global_classes", ())
+             if value >= LEAST_SAID]
+    if named:
+        said.append(f"The global model says {', '.join(named)}.")
+    return " ".join(said)
 
 
 def _places(project: Any, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -80,32 +111,6 @@ def _places(project: Any, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     at = np.array([row_of[i.rpartition(":")[0]] for i in ids], dtype=np.intp)
     event = media.event_id[at]
     return np.where(event != "", event, media.id[at]), media.deployment_id[at]
-
-
-def _called(project: Any, run: str, ids: np.ndarray) -> dict[str, str]:
-    """What the fusion behind a discovery calls its detections; {} without one."""
-    from ecotone.store.vectors import posterior_runs, read_posteriors
-
-    name = discovery_record(project, run).get("fuse_run", "") if _has_record(project, run) else ""
-    if not name or name not in posterior_runs(project.catalog):
-        return {}
-    found = read_posteriors(project.catalog, project.vectors, name)
-    wanted = set(ids.tolist())
-    rows = [row for row, i in enumerate(found.id) if i in wanted]
-    best = found.values[rows].argmax(axis=1)
-    return {str(found.id[row]): found.classes[k] for row, k in zip(rows, best, strict=True)}
-
-
-def _has_record(project: Any, run: str) -> bool:
-    return (project.runs / f"{run}.json").is_file()
-
-
-def _commonest(names: list[str]) -> tuple[str, float]:
-    known = [name for name in names if name]
-    if not known:
-        return "", 0.0
-    best = max(sorted(set(known)), key=known.count)
-    return best, known.count(best) / len(names)
 
 
 @dataclass(frozen=True, eq=False)

@@ -20,10 +20,10 @@ from ecotone.project.discovered import NONE_OF_THESE, Proposal, proposals_of
 from ecotone.project.fusing import ensure_embeddings
 from ecotone.project.gathering import Gathered, gather
 from ecotone.project.known_views import KnownViews, known_views
-from ecotone.project.proposing import Proposals, propose
+from ecotone.project.proposing import Found, find_classes
 from ecotone.project.records import recorded_run, versions, write_json
 from ecotone.project.repeating import Repeated, RepeatGroup, find_repeated
-from ecotone.project.suggesting import places_of
+from ecotone.project.suggesting import global_scores, places_of
 from ecotone.store.discoveries import DiscoveryTable
 from ecotone.types import Posteriors
 
@@ -37,8 +37,8 @@ class DiscoverResult:
 
     novel: detections without a label that are flagged; share, low, high: the estimated share of
     them that is of no known class, with a 95 % interval, None where nothing is known to compare
-    with. clusters: how many; rejected: detections in none. n_classes: estimate, low, high, None
-    where it cannot be told. repeats: groups of boxes that come back.
+    with. clusters: how many; rejected: detections in none. n_classes: estimate, low, high, known
+    and new together. repeats: groups of boxes that come back.
     """
 
     run: str
@@ -49,7 +49,7 @@ class DiscoverResult:
     share: tuple[float, float, float] | None
     clusters: int
     rejected: int
-    n_classes: tuple[int, int, int] | None
+    n_classes: tuple[int, int, int]
     proposals: list[Proposal]
     repeats: list[RepeatGroup]
     posteriors: bool
@@ -98,24 +98,20 @@ def discover(
         _, burst = places_of(project, gathered)
         new = _novelty(gathered, views, burst, false_alarm, seed, say)
         say(0, None, f"clustering {len(gathered):,} detections")
-        found = propose(
-            gathered.embeddings, views.target, None if new is None else new.novel, burst,
-            n_clusters=n_clusters, over_cluster=over_cluster, seed=seed,
-        )
+        found = find_classes(gathered, views, global_scores(gathered), n_clusters=n_clusters,
+                             over_cluster=over_cluster, seed=seed)
         repeated = find_repeated(project)
         say(0, None, "storing what was found")
         _store(project, run, gathered, new, found, repeated)
         record = _record(run, settings, gathered, new, found, repeated, started)
         record["fuse_run"] = views.run
-        record["notes"] = [*notes, *gathered.notes, *views.notes, *(new.notes if new else ()),
-                           *found.notes]
+        record["notes"] = [*notes, *gathered.notes, *views.notes, *(new.notes if new else ())]
         write_json(project.runs / f"{run}.json", record)
         summary.update({k: record[k] for k in ("novel", "clusters", "proposals")})
     return DiscoverResult(
         run, len(gathered), int((views.target >= 0).sum()), false_alarm, record["novel"],
         None if new is None else new.share, record["clusters"], record["rejected"],
-        None if found.n_classes is None else (found.n_classes, found.low, found.high),
-        proposals_of(project, run), repeated.groups, record["posteriors"], record["notes"],
+        found.n_classes, proposals_of(project, run), repeated.groups, record["posteriors"], record["notes"],
     )
 
 
@@ -147,7 +143,7 @@ def _novelty(
 
 
 def _store(
-    project: Any, run: str, gathered: Gathered, new: _Novelty | None, found: Proposals,
+    project: Any, run: str, gathered: Gathered, new: _Novelty | None, found: Found,
     repeated: Repeated,
 ) -> None:
     from ecotone.store.vectors import write_posteriors
@@ -169,7 +165,7 @@ def _store(
 
 def _record(
     run: str, settings: dict[str, Any], gathered: Gathered, new: _Novelty | None,
-    found: Proposals, repeated: Repeated, started: float,
+    found: Found, repeated: Repeated, started: float,
 ) -> dict[str, Any]:
     return {
         "run": run, "command": "discover", "settings": settings, "versions": versions(),
@@ -179,7 +175,7 @@ def _record(
         "clusters": int(found.cluster.max(initial=-1)) + 1,
         "rejected": int((found.cluster < 0).sum()),
         "proposals": int(found.proposal.max(initial=0)),
-        "n_classes": [found.n_classes, found.low, found.high] if found.n_classes else None,
+        "n_classes": list(found.n_classes), "about": found.about,
         "clustering": found.settings, "repeats": [vars(group) for group in repeated.groups],
         "posteriors": new is not None and new.proba is not None,
         "seconds": round(time.perf_counter() - started, 2),

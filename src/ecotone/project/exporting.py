@@ -19,6 +19,7 @@ from ecotone.errors import InputError, ProjectError
 from ecotone.export.written import Written
 from ecotone.project.accepted import accepted_of
 from ecotone.project.answers import SOURCES, answers_of
+from ecotone.project.discovered import discovered_of, novel_record
 from ecotone.project.gathering import score_names, taxonomy_of
 from ecotone.project.modelling import class_rows
 from ecotone.project.people_first import people_first
@@ -73,7 +74,8 @@ def export(
     """Write the project in a format of `FORMATS`, default by the ending of `path` (csv, parquet).
 
     source: probabilities of the "fused" predictor, of the "local" model alone, or of the "best" of
-    the two. asked: the fields of `Asked`, for formats of whole studies.
+    the two; "novel": these with "none of these", by the newest discovery. asked: the fields of
+    `Asked`, for formats of whole studies.
     Raises ProjectError when nothing was fused and the format needs it, InputError on another source
     or format, or when the path cannot be written.
     """
@@ -238,11 +240,14 @@ def _table(
         raise InputError("a table has columns of its own for the refined labels; leave --of out.")
     refined = refined_of(project)
     fused = refined is None or bool(catalog.note(LATEST))
-    record = read_record(project) if fused else {"run": "", "classes": [], "preferred": ""}
+    record = {"run": "", "classes": [], "preferred": ""}
+    if source == "novel" or fused:
+        record = novel_record(project) if source == "novel" else read_record(project)
     run = record["run"]
-    name = run if source == "best" else f"{run}-{source}"
+    name = run if source in ("best", "novel") else f"{run}-{source}"
     detections, media = catalog.detections(), catalog.media()
     media = replace(media, timestamp=zoned_times(media, project.config.time_zone))
+    discovered = discovered_of(project)
     accepted = accepted_of(project, run, record["classes"]) if source == "best" else None
     pieces = posterior_pieces(
         detections, media,
@@ -255,6 +260,7 @@ def _table(
         run_id=run,
         scientific_names=scientific_names(catalog, record["classes"]),
         refined=refined, accepted=None if accepted is None else accepted.of,
+        more=None if discovered is None else discovered.columns,
     )
     rows = write_table(path, _told(pieces, len(detections), progress), form)
     return ExportResult(path, rows, run, record["preferred"] if source == "best" else source, form,

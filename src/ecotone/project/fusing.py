@@ -10,9 +10,17 @@ from typing import Any
 
 import numpy as np
 
+from ecotone.errors import ProjectError
 from ecotone.project.chosen import chosen_rows, label_weight_of
 from ecotone.project.gathering import Gathered, gather, need_classes
-from ecotone.project.records import LATEST, make_record, recorded_run, write_json
+from ecotone.project.known_classes import compare_known
+from ecotone.project.records import (
+    LATEST,
+    make_record,
+    read_record,
+    recorded_run,
+    write_json,
+)
 from ecotone.project.status import state_of
 from ecotone.types import Posteriors
 
@@ -27,7 +35,9 @@ class FuseResult:
     run: its id. scores: out-of-fold accuracy, per_class_accuracy, log_loss and ece of the chosen
     predictor on the labelled rows (empty when there were too few labels); where labels were chosen
     by `suggest`, weighted to stand for all detections, and `unweighted` on the labels as they are.
-    chosen_labels: how many these are. notes: what to know.
+    chosen_labels: how many these are. known_classes: where there are classes that the fusion before
+    did not have, how good the others were then and are now, see `known_classes`. notes: what to
+    know.
     """
 
     run: str
@@ -41,6 +51,7 @@ class FuseResult:
     notes: list[str]
     chosen_labels: int = 0
     unweighted: dict[str, float] = field(default_factory=dict)
+    known_classes: dict[str, Any] = field(default_factory=dict)
 
 
 def fuse(
@@ -75,6 +86,7 @@ def fuse(
         sets = posteriors_of(classifier, gathered)
         record = make_record(run, gathered, classifier, settings, seed, weight)
         record["counts"]["chosen_labels"] = int(chosen_rows(project, gathered).sum())
+        record["known_classes"] = _compare_before(project, record)
         record["notes"] = notes + gathered.notes
         record["seconds"] = round(time.perf_counter() - started, 2)
         say(0, None, "writing posteriors and the local model")
@@ -84,8 +96,17 @@ def fuse(
         run, model, len(gathered), record["counts"]["labelled"], gathered.local_classes,
         record["preferred"], record["selection"]["chosen"], record["scores"],
         record["notes"] + record["unresolved"], record["counts"]["chosen_labels"],
-        record["scores_unweighted"],
+        record["scores_unweighted"], record["known_classes"],
     )
+
+
+def _compare_before(project: Any, record: dict[str, Any]) -> dict[str, Any]:
+    """Known classes before and after, where this fusion has new ones; {} else."""
+    try:
+        before = read_record(project)
+    except ProjectError:  # none, or its file is gone
+        return {}
+    return compare_known(before, record)
 
 
 def ensure_embeddings(

@@ -1,63 +1,55 @@
-"""Clusters of the detections, and which of them may be classes that nobody has listed.
+"""Clusters of the detections, and the classes among them that nobody listed.
 
-N detections. Numbers of proposals start at 1, the largest first; nobody but a person names one.
+N detections. Proposals have numbers, the surest first; nobody but a person names one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
-from ecotone.discovery import Clusterer
-
-Progress = Callable[[int, "int | None", str], None]
-LEAST = 5  # bursts; a smaller cluster is no proposal
-MOSTLY = 0.5  # share of a cluster that has to be flagged as new
-KNOWN = 0.05  # share of a cluster with labels from which on it belongs to a known class
+from ecotone.discovery import Clusterer, propose_classes
+from ecotone.project.gathering import Gathered
+from ecotone.project.known_views import KnownViews
 
 
 @dataclass(frozen=True, eq=False)
-class Proposals:
-    """cluster: (N,) -1 where rejected. proposal: (N,) from 1, 0 for none. membership: (N,) in 0..1.
-    n_classes, low, high: the estimated number of classes among all detections, None where it was
-    not estimated. settings: of the clustering."""
+class Found:
+    """cluster: (N,) int, -1 where rejected. proposal: (N,) int from 1, 0 for none. membership:
+    (N,) in 0..1, the most typical of a proposal highest. n_classes: estimate, low and high, known
+    and new together. settings: of the clustering. about: by number, what is known of a proposal."""
 
     cluster: np.ndarray
     proposal: np.ndarray
     membership: np.ndarray
-    n_classes: int | None = None
-    low: int | None = None
-    high: int | None = None
+    n_classes: tuple[int, int, int]
     settings: dict[str, object] = field(default_factory=dict)
-    notes: list[str] = field(default_factory=list)
+    about: dict[int, dict[str, Any]] = field(default_factory=dict)
 
 
-def propose(
-    embeddings: np.ndarray, target: np.ndarray, novel: np.ndarray | None, burst: np.ndarray,
-    *, n_clusters: int | None, over_cluster: float, seed: int,
-) -> Proposals:
-    """Clusters, and as proposals those without labels that mostly look new.
-
-    target: (N,) class numbers, -1 where unlabelled. novel: (N,) bool, None where no class is known:
-    every cluster is then a proposal. burst: (N,).
-    """
+def find_classes(
+    gathered: Gathered, views: KnownViews, scores: Any, *, n_clusters: int | None,
+    over_cluster: float, seed: int,
+) -> Found:
+    """Clusters of all detections, and proposals among those without a label. scores: of the global
+    model, None without one."""
     model = Clusterer(n_clusters=n_clusters, over_cluster=over_cluster, random_state=seed)
-    label = np.asarray(model.fit(embeddings).labels_)
-    labelled = target >= 0
-    found = []
-    for c in range(int(label.max()) + 1):
-        rows = np.flatnonzero(label == c)
-        if len(np.unique(burst[rows])) < min(LEAST, len(label)):
-            continue
-        new = novel is None or (
-            labelled[rows].mean() < KNOWN and novel[rows[~labelled[rows]]].mean() > MOSTLY
-        )
-        if new:
-            found.append(rows[~labelled[rows]])
-    proposal = np.zeros(len(label), dtype=np.int64)
-    for number, rows in enumerate(sorted(found, key=lambda r: -len(r)), start=1):
-        proposal[rows] = number
-    membership = np.where(proposal > 0, np.asarray(model.probabilities_), 0.0)
-    return Proposals(label, proposal, membership, settings=model.settings_.as_dict())
+    cluster = np.asarray(model.fit(gathered.embeddings).labels_)
+    found = propose_classes(
+        gathered.embeddings, list(gathered.labels), classes=gathered.local_classes or None,
+        posteriors=views.proba, scores=scores, random_state=seed,
+    )
+    membership, about = np.zeros(len(cluster)), {}
+    for item in found:
+        membership[item.rows] = np.linspace(1.0, 0.0, len(item.rows), endpoint=False)
+        about[item.number] = {
+            "cohesion": item.cohesion, "stability": item.stability, "confidence": item.confidence,
+            "distance": item.distance if np.isfinite(item.distance) else None,
+            "nearest_class": item.nearest_class or "", "explained": item.explained,
+            "global_classes": [[name, value] for name, value in item.global_classes],
+        }
+    number = found.number_of_classes
+    return Found(cluster, found.labels + 1, membership,
+                 (number.estimate, number.low, number.high), model.settings_.as_dict(), about)

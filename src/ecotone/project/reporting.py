@@ -14,6 +14,7 @@ import numpy as np
 
 from ecotone.errors import ProjectError
 from ecotone.project.asked_report import collect_acceptance, collect_questions
+from ecotone.project.discover_report import collect_discovery
 from ecotone.project.gathering import DETECTOR
 from ecotone.project.records import LATEST, read_record
 from ecotone.project.refined_report import collect_refinement
@@ -102,6 +103,7 @@ def collect(project: Any, progress: Progress | None = None) -> ReportData:
         refinement=collect_refinement(project, media, detections, progress),
         acceptance=collect_acceptance(project, record),
         questions=collect_questions(project, media, detections, progress),
+        discovery=collect_discovery(project, media, detections, record, progress),
     )
 
 

@@ -15,6 +15,7 @@ from ecotone.errors import InputError
 
 if TYPE_CHECKING:
     from ecotone.report.acceptance import AcceptanceData
+    from ecotone.report.discovery import DiscoveryData
     from ecotone.report.questions import QuestionsData
     from ecotone.report.refinement import RefinementData
 
@@ -157,7 +158,7 @@ class ReportData:
     them. galleries: pictures. unresolved: what could not be placed. notes: what else to know.
     refinement: what `refine` made of the detections, None when it did not run. acceptance: what
     needs no eye, None without held-out labels. questions: what `suggest` asks, None when nothing is
-    open.
+    open. discovery: what no label names, None when nobody looked.
     """
 
     title: str
@@ -177,6 +178,7 @@ class ReportData:
     refinement: RefinementData | None = None
     acceptance: AcceptanceData | None = None
     questions: QuestionsData | None = None
+    discovery: DiscoveryData | None = None
 
     def __post_init__(self) -> None:
         k = len(self.classes)

@@ -13,7 +13,7 @@ import numpy as np
 
 from ecotone.evaluation.baselines import LOCAL_ONLY
 from ecotone.evaluation.metrics import confusion
-from ecotone.report import acceptance, svg
+from ecotone.report import acceptance, discovery, svg
 from ecotone.report.calibration import Bins, bins_of, reliability_chart
 from ecotone.report.classes import DETECTOR, class_rows, dumbbells, found_bar, recall_bar
 from ecotone.report.confusion import Matrix, Mixup, confusion_chart, matrix_of, mixups_of
@@ -75,6 +75,8 @@ def render(data: ReportData) -> str:
         most_local=MOST_LOCAL,
         refinement=view_of(data.refinement) if data.refinement else None,
         acceptance=acceptance.view_of(data.acceptance) if data.acceptance else None,
+        found_new=None if data.discovery is None else (
+            discovery.lead_of(data.discovery), discovery.tiles_of(data.discovery)),
     )
 
 
@@ -93,6 +95,7 @@ def _environment() -> Any:
         points=svg.points, frame=_frame, fills=_fills, thousands=lambda value: f"{value:,.0f}",
     )
     environment.globals.update(
+        odd_frame=_frame_of,
         recall_bar=lambda row: Markup(recall_bar(row)),
         found_bar=lambda row, most: Markup(found_bar(row, most)),
     )
@@ -100,8 +103,13 @@ def _environment() -> Any:
 
 
 def _frame(gallery: Any) -> float:
-    """Width by height of the frames of a gallery: 4/3 where most pictures are wide, else 1."""
-    shapes = [p.size[0] / p.size[1] for p in gallery.pictures if p.size[1]]
+    """Width by height of the frames of a gallery."""
+    return _frame_of(gallery.pictures)
+
+
+def _frame_of(pictures: Sequence[Picture]) -> float:
+    """Width by height of the frames of pictures: 4/3 where most are wide, else 1."""
+    shapes = [p.size[0] / p.size[1] for p in pictures if p.size[1]]
     return 4 / 3 if shapes and float(np.median(shapes)) > 1.15 else 1.0
 
 

@@ -25,7 +25,8 @@ SPECIAL_WORDS = {
     "unknown": (
         "unknown, unidentified, unclassified, undefined, unlabeled, unlabelled, other, others, "
         "indet, indeterminate, not sure, unsure, cant tell, na, n a, null, no cv result, inconnu, "
-        "indetermine, desconocido, unbekannt, onbekend, unknown species, other species, misc"
+        "indetermine, desconocido, unbekannt, onbekend, unknown species, other species, misc, "
+        "none of these"
     ),
     "animal": (
         "animal, wildlife, fauna, animalia, unknown animal, unidentified animal, other animal, "
