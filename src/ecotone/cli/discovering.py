@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,8 @@ MOST = 30  # proposals and repeats listed on a terminal
 @click.option("--run", "run", default=None, help="With --name: of which discovery.")
 @click.option("--benchmark", is_flag=True,
               help="Compare all ways of clustering on the project's own labels.")
+@click.option("--reduction", "reductions", multiple=True,
+              help="With --benchmark: pca, tsne, umap or none alone; may be repeated.")
 @click.option("--embedding", "embedding_model", default=None,
               help="Name of the embeddings to look at.")
 @click.option("--seed", type=click.IntRange(0), default=None, help="Seed of everything random.")
@@ -45,7 +48,8 @@ MOST = 30  # proposals and repeats listed on a terminal
 @json_option
 def discover(
     project: Path | None, as_json: bool, named: tuple[int, str] | None, author: str, members: str,
-    run: str | None, benchmark: bool, embedding_model: str | None, seed: int | None, **options: Any,
+    run: str | None, benchmark: bool, reductions: Sequence[str], embedding_model: str | None,
+    seed: int | None, **options: Any,
 ) -> None:
     """Look for what no label names.
 
@@ -58,6 +62,8 @@ def discover(
         raise click.UsageError("--name and --benchmark are two different things; give one")
     if named is None and (author or run or members != "20"):
         raise click.UsageError("--author, --members and --run are for --name")
+    if reductions and not benchmark:
+        raise click.UsageError("--reduction is for --benchmark")
     with open_project(project) as opened, progress() as bar:
         if named is not None:
             done = opened.name_proposal(
@@ -65,7 +71,8 @@ def discover(
             show(done, as_json, lambda: name_lines(done))
         elif benchmark:
             table = opened.cluster_benchmark(
-                embedding_model=embedding_model, seed=seed, progress=bar)
+                embedding_model=embedding_model, reductions=list(reductions) or None, seed=seed,
+                progress=bar)
             show(table, as_json, table.lines)
         else:
             found = opened.discover(

@@ -111,7 +111,8 @@ def discover(
     return DiscoverResult(
         run, len(gathered), int((views.target >= 0).sum()), false_alarm, record["novel"],
         None if new is None else new.share, record["clusters"], record["rejected"],
-        found.n_classes, proposals_of(project, run), repeated.groups, record["posteriors"], record["notes"],
+        found.n_classes, proposals_of(project, run), repeated.groups, record["posteriors"],
+        record["notes"],
     )
 
 

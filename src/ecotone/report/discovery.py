@@ -78,11 +78,10 @@ def lead_of(data: DiscoveryData) -> str:
         return (f"Nothing is labelled yet, so every one of the {data.clusters:,} clusters may be a "
                 "class; whoever knows what one is can say so.")
     value, low, high = data.share
-    text = (f"{data.novel:,} of {data.detections:,} detections look like none of the known classes; "
-            f"about one known detection in {_one_in(data.false_alarm)} is flagged by mistake. "
-            f"In all, about {svg.percent(value)} are of no known class (95 % interval "
+    return (f"{data.novel:,} of {data.detections:,} detections look like none of the known "
+            f"classes; about one known detection in {_one_in(data.false_alarm)} is flagged by "
+            f"mistake. In all, about {svg.percent(value)} are of no known class (95 % interval "
             f"{svg.percent(low)} to {svg.percent(high)}).")
-    return text
 
 
 def _one_in(share: float) -> str:
