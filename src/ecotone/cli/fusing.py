@@ -53,8 +53,8 @@ def fuse_lines(result: Any) -> list[str]:
     if result.unweighted:
         lines.append("out-of-fold, for all detections: " + _figures(result.scores))
         lines.append(
-            f"  {result.chosen_labels:,} of the labels were chosen by ecotone suggest and are "
-            f"weighted; on the labels as they are: {_figures(result.unweighted)}"
+            f"  {result.chosen_labels:,} of the labels were chosen (by suggest or discover), not "
+            f"drawn, so labels are weighted; as they are: {_figures(result.unweighted)}"
         )
     elif result.scores:
         lines.append("out-of-fold on the labels: " + _figures(result.scores))

@@ -108,7 +108,8 @@ def _notes(record: dict[str, Any], now: dict[str, str], weight: Any) -> list[str
     chosen = record.get("counts", {}).get("chosen_labels", 0)
     if weight is not None:
         notes.append(
-            f"{chosen:,} of the labels were chosen by ecotone suggest: harder than the rest, so "
-            "what needs no eye is told rather too carefully; labels drawn at random tell it exactly"
+            f"{chosen:,} of the labels were chosen (by suggest or discover): they are not like the "
+            "rest, mostly harder, so thresholds are rather too careful; labels drawn at random "
+            "tell exactly what needs no eye"
         )
     return notes
