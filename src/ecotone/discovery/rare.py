@@ -16,6 +16,7 @@ from ecotone.discovery.reduction import unit_pca
 from ecotone.discovery.separation import merge_close, over_split, to_number
 
 AXES = 64
+COMPACT = 2.0  # times the spread of the other clusters, that a rare one may have
 
 
 def rare_clusters(embeddings: np.ndarray, reduced: np.ndarray, labels: np.ndarray,
@@ -39,7 +40,7 @@ def rare_clusters(embeddings: np.ndarray, reduced: np.ndarray, labels: np.ndarra
         inside = left[found == c]
         away = reduced[inside] - reduced[inside].mean(axis=0)
         spread = float(np.median(((away @ model.precision) * away).sum(axis=1)))
-        if spread <= usual * 1.5:
+        if spread <= COMPACT * usual:
             out[inside] = number
             number += 1
     return out

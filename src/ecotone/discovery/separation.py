@@ -146,12 +146,13 @@ def _closest(state: _Moments, alive: np.ndarray, owner: np.ndarray, threshold: n
         others = np.flatnonzero(alive & (np.arange(len(alive)) != b))
         away = state.mean[others] - state.mean[b]
         far = ((away @ precision) * away).sum(axis=1)
-        others = others[np.argsort(far, kind="stable")[:NEIGHBOURS]]
+        near = np.argsort(far, kind="stable")[:NEIGHBOURS]
+        others, far = others[near], far[near]
         apart = state.separation(b, others, precision)
         asked = threshold[b, others] * (1.0 + len(precision) / (state.size[others] + state.size[b]))
         ratio = apart / asked
         if state.size[b] < least:
-            ratio = ratio * 1e-6
+            ratio = 1e-6 * far / (far + 1.0)  # to the nearest, however far
         at = int(ratio.argmin())
         if best is None or (ratio[at], others[at], b) < best:
             best = (float(ratio[at]), int(others[at]), int(b))
