@@ -11,6 +11,7 @@ __version__ = "0.1.0"
 
 _PUBLIC = {
     "AcceptRule": "ecotone.confidence.accept",
+    "Clusterer": "ecotone.discovery.clusterer",
     "ConformalSets": "ecotone.confidence.sets",
     "FusionClassifier": "ecotone.fusion.classifier",
     "evaluate_reid": "ecotone.reid.evaluate",
@@ -19,6 +20,7 @@ _PUBLIC = {
     "HierarchicalClassifier": "ecotone.hierarchy.classifier",
     "LocalModel": "ecotone.fusion.local_model",
     "Mapping": "ecotone.fusion.mapping",
+    "NoveltyDetector": "ecotone.discovery.novelty",
     "ReIdentifier": "ecotone.reid.identifier",
     "ScoreReport": "ecotone.fusion.calibration",
     "Selection": "ecotone.fusion.selection",
@@ -36,6 +38,7 @@ _PUBLIC = {
     "find_label_errors": "ecotone.confidence.label_errors",
     "hunt": "ecotone.labelling.hunting",
     "label_weights": "ecotone.labelling.representation",
+    "propose_classes": "ecotone.discovery.proposals",
     "risk_coverage": "ecotone.confidence.risk",
     "suggest": "ecotone.labelling.suggesting",
 }

@@ -58,3 +58,24 @@ def test_pages_go_on_where_the_last_ended(client, ids):
 def test_a_wrong_question_gets_one_line(client, wrong):
     answer = client.get("/api/queue", params=wrong)
     assert answer.status_code == 422 and "\n" not in answer.json()["error"]
+
+
+def test_the_questions_of_suggest_come_first(reserve, client, ids):
+    from ecotone.project import Project
+    from ecotone.store.suggestions import NewSuggestion
+
+    asked = [ids[5], ids[2]]
+    with Project(reserve) as project:
+        project.catalog.add_suggestions("run-1", [
+            NewSuggestion(asked[0], 1, "uncertain", "grey fox"),
+            NewSuggestion(asked[1], 2, "typical of a group nobody labelled")])
+    found = client.queue(queue="next")
+    assert found["ids"][:2] == asked and sorted(found["ids"]) == sorted(ids)
+    assert client.say(asked[0], "grey fox", queue="next").status_code == 200
+    with Project(reserve) as project:
+        assert project.catalog.newest_suggestions().answer.tolist() == ["grey fox", ""]
+        assert project.catalog.chosen_media() == {asked[0].rpartition(":")[0]}
+    assert client.decide(kind="undo").status_code == 200
+    with Project(reserve) as project:  # what was taken back is no answer
+        assert not project.catalog.newest_suggestions().answered.any()
+        assert not project.catalog.chosen_media()

@@ -10,15 +10,12 @@ from typing import Any
 import numpy as np
 
 from ecotone.project.gathering import Gathered
-from ecotone.store.discoveries import COMMAND
 
 
 def chosen_rows(project: Any, gathered: Gathered) -> np.ndarray:
-    """(N,) bool: labelled detections of pictures that `suggest` asked about before, or that got
-    their label by the name of a proposal of `discover`."""
-    table, given = project.catalog.suggestions(), project.catalog.labels()
-    asked = set(table.media_id[table.answered].tolist())
-    asked |= set(given.media_id[given.source == COMMAND].tolist())
+    """(N,) bool: labelled detections of pictures that `suggest`, `discover` or a queue of the
+    review had chosen."""
+    asked = project.catalog.chosen_media()
     labelled = np.array([label is not None for label in gathered.labels], dtype=bool)
     if not asked:
         return np.zeros(len(labelled), dtype=bool)

@@ -64,14 +64,32 @@ def _uncertain(view: View) -> Found:
 
 
 def _next(view: View) -> Found:
-    """Until a stored list says better: the least sure of each burst first, bursts taken in turn."""
+    """The open questions of `ecotone suggest`, in their order; after them, and without any, the
+    least sure of each burst first, bursts taken in turn."""
+    asked = view.catalog.newest_suggestions()
+    rows = [
+        (int(rank), view.table.row_of[name], f"{reason}: {expected}?" if expected else reason)
+        for rank, name, reason, expected, answer in zip(
+            asked.rank, asked.detection_id, asked.reason, asked.expected_class, asked.answer,
+            strict=True)
+        if not answer and name in view.table.row_of
+    ]
+    first = np.array([row for _, row, _ in sorted(rows)], dtype=np.int64)
+    rest = _by_doubt(view)
+    return Found(
+        np.concatenate([first, rest[~np.isin(rest, first)]]),
+        {row: text for _, row, text in rows},
+    )
+
+
+def _by_doubt(view: View) -> np.ndarray:
     unsure = np.where(view.answers.top[:, 0] >= 0, 1.0 - _best(view), 0.5)
     event = view.table.event[view.table.medium]
     unit = np.where(event >= 0, event, len(view.table.events) + view.table.medium)
     order = np.argsort(-unsure, kind="stable")
     turn = np.empty(len(order), dtype=np.int64)
     turn[order] = _turns(unit[order])
-    return Found(np.lexsort((-unsure, turn)))
+    return np.lexsort((-unsure, turn))
 
 
 def _turns(unit: np.ndarray) -> np.ndarray:

@@ -169,6 +169,10 @@ class Catalog:
         run = suggestion_rows.newest_run(self.connection)
         return suggestion_rows.read_suggestions(self.connection, run or "-")
 
+    def chosen_media(self) -> set[str]:
+        """Media that were labelled because they were chosen, not drawn."""
+        return suggestion_rows.chosen_media(self.connection)
+
     def newest_discovery(self) -> str:
         """The newest finished `discover`, "" when there is none."""
         return discovery_rows.newest_run(self.connection)

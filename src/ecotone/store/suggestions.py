@@ -14,6 +14,8 @@ import numpy as np
 
 from ecotone.store.tables import columns
 
+CHOOSING = ("next", "uncertain", "changed", "refined", "similar")  # queues of the review
+
 
 @dataclass(frozen=True)
 class NewSuggestion:
@@ -59,7 +61,9 @@ _ALL = """SELECT s.run, s.rank, m.id || ':' || s.number, m.id, s.reason, s.expec
     s.species, coalesce((
         SELECT l.label FROM label l WHERE l.media_id = m.id AND l.n > s.after
         AND (l.decision = 0 OR l.decision NOT IN (SELECT target FROM undone))
-        AND l.detection_id IN ('', m.id || ':' || s.number) ORDER BY l.n DESC LIMIT 1), ''),
+        AND l.detection_id IN ('', m.id || ':' || s.number)
+        AND (l.decision = 0 OR l.decision NOT IN (SELECT target FROM undone))
+        ORDER BY l.n DESC LIMIT 1), ''),
     s.created
     FROM suggestion s JOIN medium m ON m.n = s.medium
     JOIN detection d ON d.medium = s.medium AND d.number = s.number AND d.retired = 0
@@ -90,6 +94,22 @@ def read_suggestions(connection: sqlite3.Connection, run: str = "") -> Suggestio
     name, rank, *texts = columns(rows, 10)
     texts[4] = texts[4].astype(np.float64)
     return SuggestionTable(name, rank.astype(np.int64), *texts)
+
+
+def chosen_media(connection: sqlite3.Connection) -> set[str]:
+    """Media whose labels came because a picture was chosen, not drawn: answers to questions, names
+    of proposals of `discover`, and what was labelled in a queue of the review that goes by what
+    the models think."""
+    asked = read_suggestions(connection)
+    found = set(asked.media_id[asked.answered].tolist())
+    found.update(row[0] for row in connection.execute(
+        "SELECT DISTINCT media_id FROM label WHERE source = 'discover'"))
+    marks = ",".join("?" * len(CHOOSING))
+    found.update(row[0] for row in connection.execute(
+        f"""SELECT DISTINCT l.media_id FROM label l JOIN decision d ON d.n = l.decision
+            WHERE json_extract(d.content, '$.queue') IN ({marks})
+            AND d.n NOT IN (SELECT target FROM undone)""", CHOOSING))
+    return found
 
 
 def newest_run(connection: sqlite3.Connection) -> str:
