@@ -13,6 +13,7 @@ _PUBLIC = {
     "AcceptRule": "ecotone.confidence.accept",
     "Clusterer": "ecotone.discovery.clusterer",
     "ConformalSets": "ecotone.confidence.sets",
+    "ContextClassifier": "ecotone.context.classifier",
     "FusionClassifier": "ecotone.fusion.classifier",
     "evaluate_reid": "ecotone.reid.evaluate",
     "FiveStage": "ecotone.hierarchy.five_stage",

@@ -7,7 +7,8 @@ long as the evidence speaks for one class rather than two: the Bayes factor
 
 L the likelihood ratios posterior / prior. Two species of one burst so stay apart. A group of m
 members then shares the mean of their log-likelihood ratios times m ** gain: frames of a burst are
-no independent witnesses, gain 0 is the plain mean and 1 would be independence.
+no independent witnesses, gain 0 is the plain mean and 1 would be independence. With share below 1
+a member keeps more of its own view than of the others'.
 Source: own design; the Bayes factor is the usual one for a common cause.
 """
 
@@ -28,12 +29,15 @@ FEW = 20  # labelled members of bursts below which the gain is not chosen by the
 
 
 def pool_bursts(
-    posteriors: np.ndarray, bursts: Sequence[object], prior: np.ndarray, gain: float = 0.0
+    posteriors: np.ndarray, bursts: Sequence[object], prior: np.ndarray, gain: float = 0.0,
+    share: float = 1.0, odds: float = ODDS,
 ) -> np.ndarray:
     """Posteriors (N, K) after sharing within bursts.
 
     bursts: N names, rows without one ("" or None) stay alone. prior: (K,) class prior that the
-    posteriors contain. Raises InputError when lengths differ.
+    posteriors contain. share: how much another member of the group counts against a row's own
+    view; 1 is the mean, the same for all. odds: before looking, same class to another one.
+    Raises InputError when lengths differ.
     """
     posteriors = np.asarray(posteriors, dtype=np.float64)
     if len(bursts) != len(posteriors):
@@ -42,11 +46,14 @@ def pool_bursts(
     log_prior = np.log(np.maximum(prior, FLOOR))
     for rows in members(bursts):
         ratio = np.log(posteriors[rows] + FLOOR) - log_prior
-        for group in _groups(ratio, log_prior):
-            if len(group) > 1:
-                shared = ratio[group].mean(axis=0) * len(group) ** gain + log_prior
-                shared = np.exp(shared - shared.max())
-                out[np.asarray(rows)[group]] = shared / shared.sum()
+        for group in _groups(ratio, log_prior, odds):
+            m = len(group)
+            if m > 1:
+                own = ratio[group]
+                mean = (share * own.sum(axis=0) + (1.0 - share) * own) / (1.0 + share * (m - 1))
+                shared = mean * m**gain + log_prior
+                shared = np.exp(shared - shared.max(axis=1, keepdims=True))
+                out[np.asarray(rows)[group]] = shared / shared.sum(axis=1, keepdims=True)
     return out
 
 
@@ -59,7 +66,7 @@ def members(bursts: Sequence[object]) -> list[list[int]]:
     return [rows for rows in found.values() if len(rows) > 1]
 
 
-def _groups(ratio: np.ndarray, log_prior: np.ndarray) -> list[list[int]]:
+def _groups(ratio: np.ndarray, log_prior: np.ndarray, odds: float) -> list[list[int]]:
     """Rows of one burst that show one class, greedily merged; ratio (m, K) log-likelihood ratios.
 
     A group is represented by the mean of its members, as what it will share.
@@ -69,7 +76,7 @@ def _groups(ratio: np.ndarray, log_prior: np.ndarray) -> list[list[int]]:
     while len(groups) > 1:
         merit = _bayes_factor(mean, log_prior)
         first, second = np.unravel_index(int(merit.argmax()), merit.shape)
-        if merit[first, second] + np.log(ODDS) <= 0:
+        if merit[first, second] + np.log(odds) <= 0:
             break
         a, b = sorted((int(first), int(second)))
         groups[a] = groups[a] + groups.pop(b)

@@ -1,0 +1,126 @@
+"""Held-out values of labelled pictures and their bursts: what the context term is learned on.
+
+P pictures, n labelled ones, L pictures of the labelled units, K classes, F windows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ecotone.context.image import GivenImage, MappedImage, NamedImage
+from ecotone.context.model import Columns, ContextModel, fit_context
+from ecotone.context.neighbours import WINDOWS, neighbour_evidence
+from ecotone.context.when import Situation
+from ecotone.evaluation.splits import link_rows, stratified_folds
+
+FOLDS = 5
+MOST_LABELS = 6000  # labelled pictures that the context term is fitted on
+
+
+@dataclass(frozen=True, eq=False)
+class Known:
+    """What is known: evidence of P pictures, where they are, rows (n,) of the labelled ones, their
+    target (n, K), and the image model before any label."""
+
+    evidence: Any
+    where: Situation
+    rows: np.ndarray
+    target: np.ndarray
+    start: GivenImage | MappedImage | NamedImage
+    seed: int
+
+    @property
+    def prior(self) -> np.ndarray:
+        """Class prior (K,) of the labels, one pseudo-label a class."""
+        return prior_of(self.target)
+
+
+def prior_of(target: np.ndarray) -> np.ndarray:
+    """Class prior (K,) of labels (n, K), one pseudo-label a class."""
+    counts = target.sum(axis=0) + 1.0
+    return counts / counts.sum()
+
+
+@dataclass(frozen=True, eq=False)
+class Folds:
+    """Held-out values of L pictures. look: (L,) their numbers; at: (n,) the labelled among them;
+    fold: (L,). image: (L, K) posteriors; windows: F arrays (L, K); where: of the L pictures."""
+
+    look: np.ndarray
+    at: np.ndarray
+    fold: np.ndarray
+    image: np.ndarray
+    windows: list[np.ndarray]
+    where: Situation
+
+    def context(self, known: Known, time: bool, place: bool) -> np.ndarray:
+        """Context evidence (L, K), each fold's by a model that has not seen its labels."""
+        out = np.zeros_like(self.image)
+        mine = self.fold[self.at]
+        for fold in np.unique(self.fold):
+            train = np.flatnonzero(mine != fold)
+            model = fit_on(known, self, train, time, place)
+            rows = np.flatnonzero(self.fold == fold)
+            out[rows] = model.evidence([w[rows] for w in self.windows], self.where.take(rows))
+        return out
+
+
+def fit_on(known: Known, folds: Folds, train: np.ndarray, time: bool, place: bool) -> ContextModel:
+    """The context model of some labelled pictures (numbers into the n)."""
+    if len(train) > MOST_LABELS:
+        train = train[np.random.default_rng(known.seed).permutation(len(train))[:MOST_LABELS]]
+        train.sort()
+    rows = folds.at[train]
+    where = folds.where.take(rows)
+    return fit_context(
+        np.log(folds.image[rows]), known.target[train], [w[rows] for w in folds.windows], where,
+        Columns.of(where, time, place),
+    )
+
+
+def make_folds(known: Known, by: np.ndarray, start: Any, learn: bool) -> Folds | None:
+    """Folds over the units `by` (P,) str; None when all labels lie in one unit.
+
+    start: the image model; learn: whether each fold's is fitted to the labels outside of it.
+    """
+    units = link_rows(len(by), by)
+    mine = units[known.rows]
+    if len(np.unique(mine)) < 2:
+        return None
+    names = unit_names(units, known.where)[known.rows]
+    fold_of_row = stratified_folds(known.target.argmax(axis=1), names, FOLDS, known.seed)
+    look = np.flatnonzero(np.isin(units, mine))
+    of_unit = dict(zip(mine.tolist(), fold_of_row.tolist(), strict=True))
+    fold = np.array([of_unit[u] for u in units[look].tolist()])
+    k = known.target.shape[1]
+    image = np.empty((len(look), k))
+    windows = [np.empty((len(look), k), dtype=np.float32) for _ in WINDOWS]
+    proba, prior = (None, known.prior) if learn else (start.proba(known.evidence), known.prior)
+    for number in np.unique(fold):
+        here = np.flatnonzero(fold == number)
+        if learn:
+            rest = fold_of_row != number
+            model = start.fitted(known.evidence, known.rows[rest], known.target[rest])
+            proba, prior = model.proba(known.evidence), prior_of(known.target[rest])
+        image[here] = proba[look[here]]
+        made = neighbour_evidence(proba, known.where, prior, look[here])
+        for window, values in zip(windows, made, strict=True):
+            window[here] = values
+    at = np.searchsorted(look, known.rows)
+    return Folds(look, at, fold, image, windows, known.where.take(look))
+
+
+def unit_names(units: np.ndarray, where: Situation) -> np.ndarray:
+    """(P,) names of units by the first of what is in them, so that folds do not depend on the order
+    of rows (but where pictures have neither time nor event)."""
+    keys = np.array([
+        f"{c}|{s:015.0f}|{e}" if e or s else f"{c}|{i:09d}" for i, (c, s, e) in
+        enumerate(zip(where.camera, np.nan_to_num(where.seconds), where.event, strict=True))
+    ])
+    order = np.argsort(keys, kind="stable")[::-1]
+    first = np.empty(units.max() + 1, dtype=int)
+    first[units[order]] = order
+    return keys[first[units]]
