@@ -219,7 +219,7 @@ def _of_class(view: View, name: str) -> np.ndarray:
 
 
 def _similar(view: View, of: Sequence[str]) -> Found:
-    from ecotone.store.neighbors import nearest
+    from ecotone.store.nearest import nearest
 
     known = [i for i in of if i in view.table.row_of]
     if not known:
