@@ -166,3 +166,17 @@ def test_bad_input():
         make_catalogue(2, np.array([0]), np.array([2]), np.array([0.5]))
     with pytest.raises(InputError, match="one length"):
         make_catalogue(2, np.array([0]), np.array([1]), np.zeros(0))
+
+
+def test_clusters_hold_one_name_by_people_at_most():
+    rng = np.random.default_rng(1)
+    for seed in range(5):
+        p = matrix(30, seed)
+        owner = np.where(rng.random(30) < 0.3, rng.integers(0, 3, 30), -1)
+        left, right, values = pairs_of(p)
+        one = own.cut(30, own.dense(p, np.ones(30), NONE, owner), 0.2)
+        other = own.sparse(left, right, values, np.ones(30, dtype=int), NONE, 0.2, owner)
+        assert partition(one) == partition(other)
+        for cluster in np.unique(one):
+            people = owner[(one == cluster) & (owner >= 0)]
+            assert len(set(people.tolist())) < 2

@@ -279,3 +279,18 @@ def test_bad_input(trained):
     with pytest.raises(InputError, match="NaN"):
         reid.predict(np.full((1, D), np.nan))
     assert len(reid.predict(x[:0])) == 0
+
+
+@pytest.mark.parametrize("method", ["average", "hdbscan"])
+def test_a_catalogue_around_peoples_names(method):
+    x, who = herd(10, 5, 0.5, seed=4)
+    reid = ReIdentifier(head=None).fit(*herd(30, 5, 0.5))
+    names = np.full(50, "", dtype=object)
+    names[[0, 1]] = "Ada", "Bea"  # one individual by its looks, two by people
+    names[[5, 10]] = "Cleo"  # two by their looks
+    found = reid.catalogue(x, individuals=names, method=method)
+    assert found.cluster[0] != found.cluster[1] and found.cluster[5] == found.cluster[10]
+    held = {c: set(names[(found.cluster == c) & (names != "")]) for c in found.cluster}
+    assert max(map(len, held.values())) == 1
+    with pytest.raises(InputError, match="carry two individualIDs"):
+        reid.catalogue(x, individuals=names, same=[(0, 1)])

@@ -28,6 +28,7 @@ COMMANDS = {
     "discover": ("discovering", "what no label names: new classes, odd ones, repeated false boxes"),
     "refine": ("refining", "from animal to species: finer labels where the evidence carries them"),
     "review": ("reviewing", "look and decide in the browser; learns as you work"),
+    "individuals": ("individuals", "who is it: known individuals, new ones, or cannot tell"),
     "evaluate": ("fusing", "learning curves on the project's own labels"),
     "report": ("results", "write the html report"),
     "export": ("results", "write tables, Camtrap DP, MegaDetector json and more"),

@@ -125,13 +125,14 @@ def _columns(table: Table, only_label: bool = False) -> dict[str, list[str]]:
     if only_label:  # the other names are a model's
         scientific = vernacular = kind = None
         ranks = False
+    who = None if only_label else find(INDIVIDUAL)
     out = {
         "path": table.column(path), "media_id": table.column(media),
         "detection_id": table.column(detection), "label": table.column(label),
         "scientific_name": table.column(scientific), "vernacular_name": table.column(vernacular),
         "location": [_place(v) for v in table.column(find(LOCATION))],
         "timestamp": [iso_time(v) for v in table.column(find(TIME))],
-        "individual": [_somebody(v) for v in table.column(find(INDIVIDUAL))],
+        "individual": [_somebody(v) for v in table.column(who)],
         "viewpoint": [v.casefold() for v in table.column(find(VIEWPOINT))],
     }
     folder, file = find(("relativepath", "directory")), find(("file", "filename"))

@@ -21,6 +21,8 @@ from ecotone.project.accepted import accepted_of
 from ecotone.project.answers import SOURCES, answers_of
 from ecotone.project.discovered import discovered_of, novel_record
 from ecotone.project.gathering import score_names, taxonomy_of
+from ecotone.project.individual_exports import with_individuals
+from ecotone.project.individual_runs import Identifications
 from ecotone.project.modelling import class_rows
 from ecotone.project.people_first import people_first
 from ecotone.project.records import LATEST, read_record
@@ -238,8 +240,8 @@ def _table(
     form, catalog = format_of(path, format), project.catalog
     if source == "refined":
         raise InputError("a table has columns of its own for the refined labels; leave --of out.")
-    refined = refined_of(project)
-    fused = refined is None or bool(catalog.note(LATEST))
+    refined, individuals = refined_of(project), Identifications(project)
+    fused = (refined is None and not individuals) or bool(catalog.note(LATEST))
     record = {"run": "", "classes": [], "preferred": ""}
     if source == "novel" or fused:
         record = novel_record(project) if source == "novel" else read_record(project)
@@ -262,6 +264,8 @@ def _table(
         refined=refined, accepted=None if accepted is None else accepted.of,
         more=None if discovered is None else discovered.columns,
     )
+    if individuals:
+        pieces = with_individuals(pieces, individuals)
     rows = write_table(path, _told(pieces, len(detections), progress), form)
     return ExportResult(path, rows, run, record["preferred"] if source == "best" else source, form,
                         {"detections": rows})

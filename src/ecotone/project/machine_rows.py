@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 
 from ecotone.ingest.camtrapdp_times import instant
 from ecotone.project.answers import Answerer
@@ -16,11 +16,13 @@ PIECE = 20_000  # detections looked at at once
 class MachineRows:
     """Maker of the rows of one run; ids that people's or studies' rows have are not given again.
 
-    without: detections in use that the run does not have.
+    without: detections in use that the run does not have. more: adds to the row of a detection.
     """
 
-    def __init__(self, own: OwnRows, answers: Answerer) -> None:
-        self.own, self.answers = own, answers
+    def __init__(
+        self, own: OwnRows, answers: Answerer, more: Callable[[Row, str], None] | None = None
+    ) -> None:
+        self.own, self.answers, self.more = own, answers, more
         self.detections: Detections = own.catalog.detections()
         self.seen = {m for m, d in zip(own.media.id, own.media.detector, strict=True) if d}
 
@@ -52,6 +54,8 @@ class MachineRows:
                     row["detectionConfidence"] = f"{d.confidence[n]:.4g}"
                 if row["label"] == row["scientificName"]:
                     row["label"] = ""
+                if self.more is not None:
+                    self.more(row, d.id[n])
                 yield row
 
     def _row(self, place: Place, identity: str) -> Row:

@@ -219,6 +219,9 @@ class OwnRows:
         if box is not None:
             row.update(box_cells(box))
         row.update({k: v for k, v in said.items() if k in row})
+        side = said.get("viewpoint", "")
+        if side and not row["observationTags"]:
+            row["observationTags"] = f"viewpoint:{side}"
         row.update(
             observationID=identity, deploymentID=place.deployment, mediaID=place.medium,
             observationLevel="media", classificationMethod="human", classifiedBy=table.author[n],

@@ -11,6 +11,8 @@ from typing import Any
 
 from ecotone.ingest.text import some
 from ecotone.project.answers import answers_of
+from ecotone.project.individual_exports import IndividualRows, add_individual
+from ecotone.project.individual_runs import Identifications
 from ecotone.project.kept_rows import Chained, KeptRows, Rows, active_studies
 from ecotone.project.machine_rows import MachineRows
 from ecotone.project.own_rows import OwnRows, known_of
@@ -43,14 +45,17 @@ def study_of(
     if people:
         makers.append(own.people)
     problems = list(own.notes)
+    found = Identifications(project) if machine else {}
     if answers is not None:
-        rows = MachineRows(own, answers)
+        rows = MachineRows(own, answers, lambda row, name: add_individual(row, found, name))
         makers += [rows.media_level, *([rows.event_level] if events else [])]
         if rows.without:
             problems.append(f"{rows.without:,} detections are not in run {answers.run}; "
                             "run: ecotone fuse")
-    elif machine and len(own.media):
+    elif machine and len(own.media) and not found:
         problems.append("nothing fused yet: no rows of ecotone's own (run: ecotone fuse)")
+    if found:
+        makers.append(IndividualRows(own, found, answers).rows)
     problems += _twice(studies)
     added = list(own.deployments())
     return Study(

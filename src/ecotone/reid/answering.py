@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -201,15 +202,22 @@ def _new_groups(reid: Any, table: Labels, word: Word, fresh: np.ndarray) -> np.n
 
 def cluster(
     reid: Any, table: Labels, same: list[tuple[int, int]], different: list[tuple[int, int]],
-    method: str, threshold: float | None,
+    method: str, threshold: float | None, individuals: np.ndarray | None = None,
+    ids: Sequence[object] | None = None,
 ) -> Catalogue:
     """See `ReIdentifier.catalogue`."""
     n = len(table)
-    none = np.zeros(0, dtype=np.int64)
-    word = peoples_word(n, none, _together(table), same, different)
-    first = np.unique(word.unit, return_index=True)[1] if n else none
+    who = np.full(n, "", dtype=object) if individuals is None else individuals
+    people = np.unique(who[who != ""].astype(str))
+    # Every name stands as one more picture, which those that carry it are the same as.
+    named = [(row, n + int(np.searchsorted(people, w))) for row, w in enumerate(who) if w]
+    names = None if ids is None else [*ids, *people]
+    word = peoples_word(n, np.arange(len(people)), _together(table), [*same, *named], different,
+                        names)
+    first = np.unique(word.unit, return_index=True)[1] if n else np.zeros(0, dtype=np.int64)
     joined = [(int(first[u]), row) for row, u in enumerate(word.unit)]
     limits = make_constraints(n, joined, [(int(first[a]), int(first[b])) for a, b in word.apart])
+    limits = replace(limits, owner=word.said)
     left, right, p, notes = _pair_probabilities(reid, table, np.arange(n), same, different)
     at = reid.cluster_threshold_ if threshold is None else threshold
     found = make_catalogue(n, left, right, p, limits, at, method)

@@ -64,8 +64,7 @@ def make_catalogue(
         raise InputError(f"constraints speak of {len(limits.unit)} pictures, expected {n}.")
     graph = _graph(n, left, right, p)
     total = _units(graph, limits)
-    size = np.bincount(limits.unit, minlength=limits.units)
-    unit, notes = _group(total, size, limits.apart, threshold, method)
+    unit, notes = _group(total, limits, threshold, method)
     cluster = np.unique(unit[limits.unit], return_index=True, return_inverse=True)
     order = np.argsort(np.argsort(cluster[1]))
     rows = order[cluster[2]]
@@ -137,9 +136,11 @@ def _units(graph: sp.csr_matrix, limits: Constraints) -> sp.csr_matrix:
 
 
 def _group(
-    total: sp.csr_matrix, size: np.ndarray, apart: np.ndarray, threshold: float, method: str
+    total: sp.csr_matrix, limits: Constraints, threshold: float, method: str
 ) -> tuple[np.ndarray, list[str]]:
     """(U,) cluster of each unit. Parts without an edge between them are grouped on their own."""
+    size, apart = np.bincount(limits.unit, minlength=limits.units), limits.apart
+    owner = np.full(len(size), -1) if limits.owner is None else limits.owner
     parts, part = connected_components(total, directed=False)
     out, notes, start = np.zeros(len(size), dtype=np.int64), [], 0
     order = np.argsort(part, kind="stable")
@@ -159,23 +160,23 @@ def _group(
                              "compare: grouped by average linkage")
             edges = sp.triu(block, 1).tocoo()
             found = linkage.sparse(
-                edges.row, edges.col, edges.data, size[units], here, threshold)
+                edges.row, edges.col, edges.data, size[units], here, threshold, owner[units])
         else:
             mean = block.toarray() / np.outer(size[units], size[units])
             found = (_average if method == "average" else _hdbscan)(
-                mean, size[units], here, threshold)
+                mean, size[units], here, owner[units], threshold)
         out[units], start = found + start, start + int(found.max()) + 1
     return out, notes
 
 
 def _average(
-    mean: np.ndarray, size: np.ndarray, apart: np.ndarray, threshold: float
+    mean: np.ndarray, size: np.ndarray, apart: np.ndarray, owner: np.ndarray, threshold: float
 ) -> np.ndarray:
-    return linkage.cut(len(size), linkage.dense(mean, size, apart), threshold)
+    return linkage.cut(len(size), linkage.dense(mean, size, apart, owner), threshold)
 
 
 def _hdbscan(
-    mean: np.ndarray, size: np.ndarray, apart: np.ndarray, threshold: float
+    mean: np.ndarray, size: np.ndarray, apart: np.ndarray, owner: np.ndarray, threshold: float
 ) -> np.ndarray:
     """Clusters by density, where the odds against are the distance. One that holds what must stay
     apart, or less than the threshold on average, is divided by average linkage."""
@@ -195,10 +196,11 @@ def _hdbscan(
     for cluster in np.unique(found):
         units = np.flatnonzero(found == cluster)
         here = inside[found[inside[:, 0]] == cluster]
-        block = mean[np.ix_(units, units)]
-        if not len(here) and _mean_pair(block, size[units]) >= threshold:
+        block, own = mean[np.ix_(units, units)], owner[units]
+        one = len(np.unique(own[own >= 0])) < 2
+        if one and not len(here) and _mean_pair(block, size[units]) >= threshold:
             continue
-        divided = _average(block, size[units], np.searchsorted(units, here), threshold)
+        divided = _average(block, size[units], np.searchsorted(units, here), own, threshold)
         found[units] = np.where(divided == 0, cluster, found.max() + divided)
     return np.unique(found, return_inverse=True)[1]
 

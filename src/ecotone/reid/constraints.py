@@ -21,10 +21,13 @@ SHOWN = 5
 @dataclass(frozen=True, eq=False)
 class Constraints:
     """unit: (N,) int, equal for pictures that are the same individual, 0..U-1 by first picture.
-    apart: (m, 2) int, units that are different individuals, smaller first, sorted."""
+    apart: (m, 2) int, units that are different individuals, smaller first, sorted. owner: (U,) int,
+    the individual that people named, -1 = nobody; units of different owners stay apart; None =
+    nobody is named."""
 
     unit: np.ndarray
     apart: np.ndarray
+    owner: np.ndarray | None = None
 
     @property
     def units(self) -> int:

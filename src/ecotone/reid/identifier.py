@@ -17,13 +17,12 @@ import numpy as np
 from ecotone.errors import InputError
 from ecotone.reid import answering
 from ecotone.reid.catalogue import Catalogue
-from ecotone.reid.constraints import make_constraints
 from ecotone.reid.deciding import Pairs
 from ecotone.reid.fused_similarity import PairScore
 from ecotone.reid.gallery import Labels, labelled, labels_of, problems
 from ecotone.reid.heads import AUTO, head_makers
 from ecotone.reid.heldout import Labelled, Spaces, fit_head, held_out_spaces, mean_precision
-from ecotone.reid.inputs import check_matrix, unit_matrix
+from ecotone.reid.inputs import check_matrix, check_names, unit_matrix
 from ecotone.reid.learning import calibrate, cluster_threshold, learn_open_set
 from ecotone.reid.openset import OpenSetCurve
 from ecotone.reid.results import Identification
@@ -139,17 +138,20 @@ class ReIdentifier:
         viewpoint: Sequence[object] | None = None, encounter: Sequence[object] | None = None,
         same: Pairs = (), different: Pairs = (), method: str = "average",
         threshold: float | None = None, ids: Sequence[object] | None = None,
+        individuals: Sequence[object] | None = None,
     ) -> Catalogue:
-        """Group Q pictures into individuals, without regard to names; works without any label.
+        """Group Q pictures into individuals; works without any label.
 
-        same, different: people's decisions by row. method: "average" or "hdbscan". threshold: mean
-        probability from which groups are joined; default: the best on the labelled pictures.
+        same, different: people's decisions by row. individuals: Q names by people, "" = nobody
+        knows: pictures of one name stay together, of two names apart. method: "average" or
+        "hdbscan". threshold: mean probability from which groups are joined; default: the best on
+        the labelled pictures.
         """
         self._fitted()
         table = self._queries(embeddings, species, viewpoint, encounter)
         same, different = list(same), list(different)
-        make_constraints(len(table), same, different, ids)  # contradictions are said first
-        return answering.cluster(self, table, same, different, method, threshold)
+        who = check_names(individuals, len(table), "individuals")
+        return answering.cluster(self, table, same, different, method, threshold, who, ids)
 
     def _choose(self, data: Labelled) -> tuple[Any, Spaces]:
         """The maker of the head, None for none, and the spaces of held-out individuals."""

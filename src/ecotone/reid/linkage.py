@@ -17,14 +17,19 @@ from ecotone.errors import InputError
 Merge = tuple[int, int, float]
 
 
-def dense(probability: np.ndarray, sizes: np.ndarray, apart: np.ndarray) -> list[Merge]:
+def dense(
+    probability: np.ndarray, sizes: np.ndarray, apart: np.ndarray, owner: np.ndarray | None = None
+) -> list[Merge]:
     """All merges (kept unit, merged unit, mean probability), the worthiest first.
 
     probability: (U, U) symmetric, mean over pairs of pictures. sizes: (U,) pictures. apart: (m, 2).
+    owner: (U,) int, units of different owners stay apart, -1 = none.
     Merges go on down to 0, except between what must stay apart; cut them with `cut`.
     """
     p = np.array(probability, dtype=np.float64)
+    own = np.full(len(p), -1) if owner is None else np.array(owner)
     np.fill_diagonal(p, -np.inf)
+    p[(own[:, None] != own[None, :]) & (own >= 0)[:, None] & (own >= 0)[None, :]] = -np.inf
     p[apart[:, 0], apart[:, 1]] = p[apart[:, 1], apart[:, 0]] = -np.inf
     size = np.array(sizes, dtype=np.float64)
     best = p.argmax(axis=1) if len(p) else np.zeros(0, dtype=np.int64)
@@ -37,7 +42,10 @@ def dense(probability: np.ndarray, sizes: np.ndarray, apart: np.ndarray) -> list
         a, b = sorted((a, int(best[a])))
         merges.append((a, b, float(p[a, b])))
         row = (size[a] * p[a] + size[b] * p[b]) / (size[a] + size[b])
+        own[a] = max(own[a], own[b])
         row[a] = row[b] = -np.inf
+        if own[a] >= 0:
+            row[(own >= 0) & (own != own[a])] = -np.inf
         size[a] += size[b]
         p[b, :] = p[:, b] = -np.inf
         p[a, :] = p[:, a] = row
@@ -64,18 +72,19 @@ def cut(n: int, merges: list[Merge], threshold: float) -> np.ndarray:
 
 def sparse(
     left: np.ndarray, right: np.ndarray, total: np.ndarray, sizes: np.ndarray, apart: np.ndarray,
-    threshold: float,
+    threshold: float, owner: np.ndarray | None = None,
 ) -> np.ndarray:
     """(U,) int cluster of each unit, as `dense` and `cut`, from the edges of a graph.
 
     left, right: (E,) units, each pair once. total: (E,) sum of the probabilities of the pairs of
-    pictures between them. Raises InputError when the threshold is not above 0: pairs without an
-    edge would join.
+    pictures between them. owner: as in `dense`. Raises InputError when the threshold is not above
+    0: pairs without an edge would join.
     """
     if not threshold > 0:
         raise InputError(f"threshold {threshold}: a graph needs a threshold above 0.")
     n = len(sizes)
     size = [int(s) for s in sizes]
+    own = [-1] * n if owner is None else [int(o) for o in owner]
     beside: list[dict[int, float]] = [{} for _ in range(n)]
     banned: list[set[int]] = [set() for _ in range(n)]
     for a, b in apart.tolist():
@@ -94,6 +103,9 @@ def sparse(
         there = beside[a].get(b)
         if there is None or -worth != there / (size[a] * size[b]) or b in banned[a]:
             continue
+        if own[a] >= 0 and own[b] >= 0 and own[a] != own[b]:
+            continue
+        own[a] = max(own[a], own[b])
         merges.append((a, b, -worth))
         _join(a, b, size, beside, banned, heap, threshold)
     return cut(n, merges, threshold)

@@ -1,0 +1,155 @@
+"""How good heads and a whole identifier are on the labelled pictures themselves, held out.
+
+N labelled pictures, D dimensions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ecotone.errors import InputError
+from ecotone.reid.evaluate import evaluate_reid
+from ecotone.reid.gallery import Labels, labelled, labels_of
+from ecotone.reid.heads import head_makers
+from ecotone.reid.heldout import Spaces, held_out_spaces
+from ecotone.reid.identifier import ReIdentifier
+from ecotone.reid.metrics import clusters, open_set, probability_ece
+
+PART = 1 / 3  # of individuals that are held out whole, and of the others' encounters as queries
+
+
+def compare_heads(
+    embeddings: np.ndarray, individuals: Sequence[object],
+    species: Sequence[object] | None = None, viewpoint: Sequence[object] | None = None,
+    encounter: Sequence[object] | None = None, heads: Sequence[Any] = ("none", "auto"),
+    random_state: int = 0,
+) -> dict[str, dict[str, float]]:
+    """Head -> top1, top5, map and gallery pictures, of individuals that it has not seen.
+
+    Individuals are divided in three folds; each head is trained without a fold and ranks the
+    pictures of that fold among themselves, by `evaluate_reid`; figures are means over folds.
+    Raises InputError when no fold can be measured. A head that cannot be trained is left out.
+    """
+    table = labels_of(embeddings, individuals, species, viewpoint, encounter)
+    data, rows = labelled(table)
+    if not len(data):
+        raise InputError("no picture has an individual: nothing to compare heads on.")
+    makers = {"none": None}
+    for head in heads:
+        makers |= head_makers(head, random_state)
+    spaces: dict[str, Spaces] = {}
+    for name, make in makers.items():
+        if make is None:
+            continue
+        try:
+            found = held_out_spaces(data, make, random_state)
+        except InputError:
+            continue
+        if found is not None:
+            spaces[name] = found
+    fold = next(iter(spaces.values())).fold if spaces else np.zeros(len(data), dtype=np.int64)
+    plain = Spaces(tuple(data.embeddings for _ in np.unique(fold)), fold)
+    return {name: _folds(found, table, rows, encounter is not None)
+            for name, found in {"none": plain, **spaces}.items()}
+
+
+def _folds(
+    spaces: Spaces, table: Labels, rows: np.ndarray, encounters: bool
+) -> dict[str, float]:
+    found, problem = [], None
+    for f, space in enumerate(spaces.embeddings):
+        here = spaces.fold == f
+        at = rows[here]
+        try:
+            found.append(evaluate_reid(
+                space[here], table.individuals[at], table.species[at], table.viewpoint[at],
+                encounter=table.encounter[at] if encounters else None))
+        except InputError as error:
+            problem = error
+    if not found:
+        raise problem or InputError("nothing to evaluate.")
+    return {"top1": float(np.mean([e.top[1] for e in found])),
+            "top5": float(np.mean([e.top[5] for e in found])),
+            "map": float(np.mean([e.map for e in found]))}
+
+
+def evaluate_identifier(
+    embeddings: np.ndarray, individuals: Sequence[object],
+    species: Sequence[object] | None = None, viewpoint: Sequence[object] | None = None,
+    encounter: Sequence[object] | None = None, head: Any = "auto",
+    precision: float | None = 0.9, repeats: int = 3, random_state: int = 0,
+) -> dict[str, float]:
+    """Mean figures of `ReIdentifier` over repeated splits of N labelled pictures.
+
+    In each, a third of the individuals is held out whole and a third of the encounters (pictures
+    without one) of every other individual are queries too. top1: of queries of known individuals;
+    baks, baus, geometric_mean, normalised: see `open_set`, of the answer however unsure;
+    known_precision and new_precision: of answers that were given; cannot_tell: share of queries;
+    ece: of P(best candidate); bcubed_f1 and ari: of a catalogue of the held-out individuals.
+    Raises InputError with fewer than 6 individuals.
+    """
+    table = labels_of(embeddings, individuals, species, viewpoint, encounter)
+    people = np.unique(table.individuals[table.individuals != ""].astype(str))
+    if len(people) < 6:
+        raise InputError(f"{len(people)} individuals: holding some of them out needs 6 or more.")
+    columns = {"species": species, "viewpoint": viewpoint, "encounter": encounter}
+    runs = []
+    for repeat in range(repeats):
+        rng = np.random.default_rng([random_state, repeat])
+        strange = set(rng.permutation(people)[: max(1, round(PART * len(people)))])
+        held = np.array([w in strange for w in table.individuals], dtype=bool)
+        asked = (held | _some_encounters(table, rng)) & (table.individuals != "")
+        known = ~asked & (table.individuals != "")
+        reid = ReIdentifier(head, precision=precision, random_state=random_state)
+
+        def part(rows: np.ndarray) -> dict[str, Any]:
+            return {k: None if v is None else np.asarray(v, dtype=object)[rows]
+                    for k, v in columns.items()}
+
+        x = np.asarray(embeddings)
+        reid.fit(x[known], table.individuals[known], **part(known))
+        found = reid.predict(x[asked], **part(asked))
+        runs.append(_figures(table, asked, held, found, reid, x, part))
+    return {k: float(np.nanmean([r[k] for r in runs])) if any(r[k] == r[k] for r in runs)
+            else float("nan") for k in runs[0]}
+
+
+def _some_encounters(table: Labels, rng: np.random.Generator) -> np.ndarray:
+    """(N,) bool: a third of each individual's encounters, never all of them."""
+    out = np.zeros(len(table), dtype=bool)
+    for person in sorted(set(table.individuals)):
+        rows = np.flatnonzero(table.individuals == person)
+        met = [table.encounter[r] or f"picture {table.embeddings[r].tobytes()!r}" for r in rows]
+        every = sorted(set(met))
+        take = min(len(every) - 1, max(1, round(PART * len(every))))
+        some = set(rng.permutation(every)[:take]) if take > 0 else set()
+        out[rows] = [m in some for m in met]
+    return out
+
+
+def _figures(
+    table: Labels, asked: np.ndarray, held: np.ndarray, found: Any, reid: ReIdentifier,
+    x: np.ndarray, part: Any,
+) -> dict[str, float]:
+    truth, is_new = table.individuals[asked], held[asked]
+    said = open_set(truth, found.answer, reid.classes_)
+    right = found.candidates[:, 0] == truth
+    known, new = found.decision == "known", found.decision == "new"
+    grouped = reid.catalogue(x[held], **part(held))
+    names = [f"{w} {s} {v}" for w, s, v in zip(table.individuals[held], table.species[held],
+                                               table.viewpoint[held], strict=True)]
+    made = clusters(names, grouped.cluster)
+    nan = float("nan")
+    return {
+        "top1": float(right[~is_new].mean()) if (~is_new).any() else nan,
+        **{k: said[k] for k in ("baks", "baus", "geometric_mean", "normalised")},
+        "known_precision": float((found.individualID == truth)[known].mean()) if known.any()
+        else nan,
+        "new_precision": float(is_new[new].mean()) if new.any() else nan,
+        "cannot_tell": float((found.decision == "cannot tell").mean()),
+        "ece": probability_ece(found.candidate_probability[:, 0], right),
+        "bcubed_f1": made["bcubed_f1"], "ari": made["ari"],
+    }
