@@ -23,8 +23,8 @@ from ecotone.cli.progress import progress
 HEADS = ("auto", "none", "discriminant", "whitening", "arcface")
 head_option = click.option(
     "--head", type=click.Choice(HEADS), default=None,
-    help="What is trained on the embeddings: arcface takes minutes, the others seconds; auto tries "
-         "the fast ones on individuals that they have not seen.")
+    help="What is trained on the embeddings; auto: what is best on individuals that it has not "
+         "seen (in train of all, else of the fast ones). Default: what `train` chose, else auto.")
 embedding_option = click.option("--embedding", "embedding_model", default=None,
                                 help="Name of the embeddings; default: the newest.")
 seed_option = click.option("--seed", type=click.IntRange(0), default=None,
@@ -108,9 +108,8 @@ def train(project: Path | None, as_json: bool, network: str | None, head: str | 
 def _head_lines(result: Any) -> list[str]:
     chosen = f"head {result.head}" if result.head != "none" else "no head helps here"
     lines = [f"{result.pictures:,} pictures of {result.individuals:,} individuals, {result.model}: "
-             f"{chosen}", "on individuals that it has not seen:"]
-    lines += [f"  {name}: top-1 {v['top1']:.1%}, top-5 {v['top5']:.1%}, mAP {v['map']:.1%}"
-              for name, v in result.figures.items()]
+             f"{chosen}", *(["on individuals that they have not seen:"] if result.map else [])]
+    lines += [f"  {name}: mAP {v:.1%}" for name, v in result.map.items() if v == v]
     return [*lines, f"kept in {result.folder}", *first_lines(result.notes)]
 
 

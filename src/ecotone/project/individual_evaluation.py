@@ -19,15 +19,14 @@ Progress = Callable[[int, "int | None", str], None]
 @dataclass(frozen=True)
 class IndividualsEvaluation:
     """pictures, individuals: how many count. ranking: of the embeddings as they are, by
-    `evaluate_reid`. heads: head -> top1, top5, map on individuals that it has not seen. identifier:
-    see `evaluate_identifier` (with a split: of one identifier that learned from the train part).
+    `evaluate_reid`. identifier: see `evaluate_identifier` (with a split: of one identifier that
+    learned from the train part).
     """
 
     model: str
     pictures: int
     individuals: int
     ranking: dict[str, Any]
-    heads: dict[str, dict[str, float]] = field(default_factory=dict)
     identifier: dict[str, float] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
@@ -51,7 +50,7 @@ def evaluate_individuals(
     if split is not None:
         return _on_split(project, Path(split), embedding_model, head, seed, database_pictures, say)
     from ecotone.reid.evaluate import evaluate_reid
-    from ecotone.reid.trial import compare_heads, evaluate_identifier
+    from ecotone.reid.trial import evaluate_identifier
 
     animals = labelled_animals(project, embedding_model)
     columns = animals.columns
@@ -64,9 +63,6 @@ def evaluate_individuals(
     notes = [*animals.notes, *ranking.notes]
     if met is not None:
         notes.append("pictures of one encounter are not compared: near copies would flatter")
-    say(0, None, "trying heads on individuals that they have not seen")
-    heads = compare_heads(animals.embeddings, animals.individual, heads=[head],
-                          random_state=seed, **columns)
     figures: dict[str, float] = {}
     try:
         say(0, None, "holding a third of the individuals out")
@@ -76,8 +72,8 @@ def evaluate_individuals(
     except InputError as error:
         notes.append(f"known or new is not measured: {error}")
     return IndividualsEvaluation(
-        animals.model, len(animals), len(set(animals.individual)), ranking.as_dict(), heads,
-        figures, list(dict.fromkeys(notes)))
+        animals.model, len(animals), len(set(animals.individual)), ranking.as_dict(), figures,
+        list(dict.fromkeys(notes)))
 
 
 def _on_split(
@@ -113,8 +109,8 @@ def _on_split(
         "cannot_tell": float((found.decision == "cannot tell").mean()),
     }
     return IndividualsEvaluation(
-        animals.model, len(animals), len(set(animals.individual)), ranking.as_dict(), {},
-        figures, list(dict.fromkeys([*notes, *animals.notes, *reid.notes_, *ranking.notes])))
+        animals.model, len(animals), len(set(animals.individual)), ranking.as_dict(), figures,
+        list(dict.fromkeys([*notes, *animals.notes, *reid.notes_, *ranking.notes])))
 
 
 def _placed(
@@ -179,10 +175,6 @@ def evaluation_lines(result: IndividualsEvaluation) -> list[str]:
               for g in _shown(r["groups"])]
     tar = ", ".join(f"TAR {v:.1%} at FAR {f:g}" for f, v in r["tar"].items() if v == v)
     lines += [f"verified: {tar}"] if tar else []
-    if result.heads:
-        lines.append("on individuals that a head has not seen:")
-        lines += [f"  {name}: top-1 {v['top1']:.1%}, top-5 {v['top5']:.1%}, mAP {v['map']:.1%}"
-                  for name, v in result.heads.items()]
     f = result.identifier
     if f:
         lines.append(

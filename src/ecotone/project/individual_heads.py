@@ -23,8 +23,8 @@ CHUNK = 8192
 
 @dataclass(frozen=True)
 class HeadResult:
-    """What a training chose. head: its name ("none": no head helps). figures: head -> top1, top5,
-    map on individuals that it has not seen. folder: with head.npz and card.json."""
+    """What a training chose. head: its name ("none": no head helps). map: head -> mean average
+    precision on individuals that it has not seen. folder: with head.npz and card.json."""
 
     run: str
     head: str
@@ -32,7 +32,7 @@ class HeadResult:
     folder: Path
     pictures: int
     individuals: int
-    figures: dict[str, dict[str, float]]
+    map: dict[str, float]
     notes: list[str] = field(default_factory=list)
 
 
@@ -55,29 +55,18 @@ def train_head(
 ) -> HeadResult:
     """Train a head on the embeddings of the project's individuals, and keep it.
 
-    head: one of `ecotone.reid.heads.CHOICES`; "auto" takes the best of the closed-form ones and
-    none. Raises ProjectError without individuals, InputError when a head cannot be trained.
+    head: one of `ecotone.reid.heads.CHOICES`; "auto" takes the best of all, or none. Raises
+    ProjectError without individuals, InputError when a head cannot be trained.
     """
-    from ecotone.reid.heads import head_makers
-    from ecotone.reid.trial import compare_heads
-
     say = progress or (lambda done, total, text: None)
     animals = labelled_animals(project, embedding_model)
     seed = project.config.random_state if seed is None else seed
-    columns = animals.columns
-    makers = head_makers(head, seed)
     kept = {"head": head, "embedding_model": animals.model}
     with recorded_run(project.catalog, "individuals train", kept, seed) as (run, summary):
         say(0, None, f"trying heads on {len(set(animals.individual)):,} individuals")
-        figures = compare_heads(animals.embeddings, animals.individual, heads=[head],
-                                random_state=seed, **columns)
-        tried = {k: v["map"] for k, v in figures.items() if k in makers or k == "none"}
-        best = max(tried, key=lambda k: tried[k]) if head == "auto" else head
+        best, figures, note, makers = _tried(animals, head, seed)
         folder = project.models / FOLDER / run
-        notes = list(animals.notes)
-        if head != "auto" and head != "none" and head not in figures:
-            notes.append("too few individuals with two pictures to hold some of them out: the head "
-                         "is not measured")
+        notes = [*animals.notes, note]
         if best != "none":
             say(0, None, f"training the head {best}")
             _save_head(folder, makers[best]().fit(animals.embeddings, _classes(animals)))
@@ -85,16 +74,31 @@ def train_head(
             "run": run, "head": best, "embedding_model": animals.model, "seed": seed,
             "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
             "pictures": len(animals), "individuals": len(set(animals.individual)),
-            "species": sorted(set(animals.species) - {""}), "figures": figures,
+            "species": sorted(set(animals.species) - {""}), "map": figures,
             "versions": versions(), "notes": notes,
         }
         folder.mkdir(parents=True, exist_ok=True)
         write_json(folder / "card.json", card)
         project.catalog.set_note(HEAD_NOTE, {
             "run": run, "head": best, "embedding_model": animals.model})
-        summary.update(head=best, figures=figures)
+        summary.update(head=best, map=figures)
     return HeadResult(run, best, animals.model, folder, len(animals),
                       len(set(animals.individual)), figures, notes)
+
+
+def _tried(animals: Animals, head: str, seed: int) -> tuple[str, dict[str, float], str, Any]:
+    """The head to keep, mAP by head on individuals it has not seen, why, and the makers."""
+    from ecotone.reid.gallery import labelled, labels_of
+    from ecotone.reid.heads import AUTO, choose_head, head_makers
+
+    makers = head_makers(head, seed)
+    if head == AUTO:
+        makers |= head_makers("arcface", seed)
+    data, _ = labelled(labels_of(animals.embeddings, animals.individual, **animals.columns))
+    if not makers:
+        return "none", {}, "no head was asked for", makers
+    best, figures, note = choose_head(data, makers, seed)
+    return best if head == AUTO else head, figures, note, makers
 
 
 def labelled_animals(project: Any, embedding_model: str | None) -> Animals:

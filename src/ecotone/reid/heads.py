@@ -1,13 +1,19 @@
-"""Heads by name: what turns frozen embeddings into ones that tell individuals apart."""
+"""Heads by name, and which of them is best: what turns frozen embeddings into ones that tell
+individuals apart. N pictures."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from ecotone.errors import InputError
+
+if TYPE_CHECKING:
+    from ecotone.reid.heldout import Labelled
 
 AUTO, NONE = "auto", "none"
 CLOSED = ("discriminant", "whitening")  # what "auto" tries beside no head: seconds, no seed
@@ -47,3 +53,22 @@ def _copy(head: Any) -> Any:
     from copy import deepcopy
 
     return deepcopy(head)
+
+
+def choose_head(
+    data: Labelled, makers: Mapping[str, Callable[[], Any]], random_state: int = 0
+) -> tuple[str, dict[str, float], str]:
+    """The best of some heads or "none", the mean average precision of each on individuals that it
+    has not seen, and why; see `choosing.best_head`. Of an encounter one picture a viewpoint counts:
+    near copies would make every head look good."""
+    from ecotone.reid.choosing import IDENTITY, best_head
+
+    keys = list(zip(data.who.tolist(), data.unit.tolist(), data.viewpoint, strict=True))
+    first = {key: row for row, key in reversed(list(enumerate(keys)))}
+    rows = np.array(sorted(first.values()), dtype=np.int64)
+    found = best_head(
+        data.embeddings[rows], data.who[rows].astype(str), data.viewpoint[rows],
+        data.species[rows], heads={name: make() for name, make in makers.items()},
+        random_state=random_state)
+    scores = {NONE if n == IDENTITY else n: float(np.mean(v)) for n, v in found.scores.items()}
+    return NONE if found.name == IDENTITY else found.name, scores, found.note

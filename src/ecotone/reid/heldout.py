@@ -134,20 +134,3 @@ def came_twice(data: Labelled) -> np.ndarray:
         apart = data.unit[rows][:, None] != data.unit[rows][None, :]
         out[rows] = (kinds & fits & apart).any(axis=1)
     return out
-
-
-def mean_precision(data: Labelled, spaces: Spaces, most: int = 1000, depth: int = 100) -> float:
-    """Mean average precision, over individuals that came twice, among the nearest `depth`; 0
-    without any."""
-    queries = np.flatnonzero(came_twice(data))
-    if not len(queries):
-        return 0.0
-    if len(queries) > most:
-        queries = np.sort(np.random.default_rng(0).permutation(queries)[:most])
-    found = spaces.neighbours(data, queries, min(depth, len(data)))
-    right = (data.who[np.maximum(found.index, 0)] == data.who[queries][:, None])
-    right &= found.index >= 0
-    rank = np.arange(1, right.shape[1] + 1)
-    hits = np.cumsum(right, axis=1)
-    precision = (right * hits / rank).sum(axis=1) / np.maximum(hits[:, -1], 1)
-    return float(precision.mean())

@@ -20,14 +20,12 @@ from ecotone.reid.catalogue import Catalogue
 from ecotone.reid.deciding import Pairs
 from ecotone.reid.fused_similarity import PairScore
 from ecotone.reid.gallery import Labels, labelled, labels_of, problems
-from ecotone.reid.heads import AUTO, head_makers
-from ecotone.reid.heldout import Labelled, Spaces, fit_head, held_out_spaces, mean_precision
+from ecotone.reid.heads import AUTO, choose_head, head_makers
+from ecotone.reid.heldout import Labelled, Spaces, fit_head, held_out_spaces
 from ecotone.reid.inputs import check_matrix, check_names, unit_matrix
 from ecotone.reid.learning import calibrate, cluster_threshold, learn_open_set
 from ecotone.reid.openset import OpenSetCurve
 from ecotone.reid.results import Identification
-
-MARGIN = 1.02  # a head must rank held-out individuals this much better than no head
 
 
 class ReIdentifier:
@@ -156,9 +154,14 @@ class ReIdentifier:
     def _choose(self, data: Labelled) -> tuple[Any, Spaces]:
         """The maker of the head, None for none, and the spaces of held-out individuals."""
         plain = held_out_spaces(data, None)
-        makers = head_makers(self.head, self.random_state) if len(data) else {}
         self.head_name_, self.head_precision_ = "none", {}
-        best, spaces, bar = None, plain, 0.0
+        makers = head_makers(self.head, self.random_state) if len(data) else {}
+        if makers and isinstance(self.head, str) and self.head == AUTO:
+            name, self.head_precision_, note = choose_head(data, makers, self.random_state)
+            if name not in makers:
+                self.notes_ += [note] if not self.head_precision_ else []
+                return None, plain
+            makers = {name: makers[name]}
         for name, make in makers.items():
             try:
                 found = held_out_spaces(data, make, self.random_state)
@@ -167,17 +170,10 @@ class ReIdentifier:
                 continue
             if found is None:
                 self.notes_.append("fewer than 6 individuals with two pictures: no head is trained")
-                break
-            if self.head == AUTO:
-                if not self.head_precision_:
-                    self.head_precision_["none"] = mean_precision(data, plain)
-                    bar = MARGIN * self.head_precision_["none"]
-                self.head_precision_[name] = mean_precision(data, found)
-                if not self.head_precision_[name] > bar:
-                    continue
-                bar = self.head_precision_[name]
-            best, spaces, self.head_name_ = make, found, name
-        return best, spaces
+                continue
+            self.head_name_ = name
+            return make, found
+        return None, plain
 
     def _space(self, embeddings: np.ndarray) -> np.ndarray:
         if self.head_ is not None and len(embeddings):

@@ -1,4 +1,4 @@
-"""How good heads and a whole identifier are on the labelled pictures themselves, held out.
+"""How good a whole identifier is on the labelled pictures themselves, some of them held out.
 
 N labelled pictures, D dimensions.
 """
@@ -11,69 +11,11 @@ from typing import Any
 import numpy as np
 
 from ecotone.errors import InputError
-from ecotone.reid.evaluate import evaluate_reid
-from ecotone.reid.gallery import Labels, labelled, labels_of
-from ecotone.reid.heads import head_makers
-from ecotone.reid.heldout import Spaces, held_out_spaces
+from ecotone.reid.gallery import Labels, labels_of
 from ecotone.reid.identifier import ReIdentifier
 from ecotone.reid.metrics import clusters, open_set, probability_ece
 
 PART = 1 / 3  # of individuals that are held out whole, and of the others' encounters as queries
-
-
-def compare_heads(
-    embeddings: np.ndarray, individuals: Sequence[object],
-    species: Sequence[object] | None = None, viewpoint: Sequence[object] | None = None,
-    encounter: Sequence[object] | None = None, heads: Sequence[Any] = ("none", "auto"),
-    random_state: int = 0,
-) -> dict[str, dict[str, float]]:
-    """Head -> top1, top5, map and gallery pictures, of individuals that it has not seen.
-
-    Individuals are divided in three folds; each head is trained without a fold and ranks the
-    pictures of that fold among themselves, by `evaluate_reid`; figures are means over folds.
-    Raises InputError when no fold can be measured. A head that cannot be trained is left out.
-    """
-    table = labels_of(embeddings, individuals, species, viewpoint, encounter)
-    data, rows = labelled(table)
-    if not len(data):
-        raise InputError("no picture has an individual: nothing to compare heads on.")
-    makers = {"none": None}
-    for head in heads:
-        makers |= head_makers(head, random_state)
-    spaces: dict[str, Spaces] = {}
-    for name, make in makers.items():
-        if make is None:
-            continue
-        try:
-            found = held_out_spaces(data, make, random_state)
-        except InputError:
-            continue
-        if found is not None:
-            spaces[name] = found
-    fold = next(iter(spaces.values())).fold if spaces else np.zeros(len(data), dtype=np.int64)
-    plain = Spaces(tuple(data.embeddings for _ in np.unique(fold)), fold)
-    return {name: _folds(found, table, rows, encounter is not None)
-            for name, found in {"none": plain, **spaces}.items()}
-
-
-def _folds(
-    spaces: Spaces, table: Labels, rows: np.ndarray, encounters: bool
-) -> dict[str, float]:
-    found, problem = [], None
-    for f, space in enumerate(spaces.embeddings):
-        here = spaces.fold == f
-        at = rows[here]
-        try:
-            found.append(evaluate_reid(
-                space[here], table.individuals[at], table.species[at], table.viewpoint[at],
-                encounter=table.encounter[at] if encounters else None))
-        except InputError as error:
-            problem = error
-    if not found:
-        raise problem or InputError("nothing to evaluate.")
-    return {"top1": float(np.mean([e.top[1] for e in found])),
-            "top5": float(np.mean([e.top[5] for e in found])),
-            "map": float(np.mean([e.map for e in found]))}
 
 
 def evaluate_identifier(
