@@ -25,7 +25,7 @@ from ecotone import FusionClassifier
 from ecotone.evaluation.metrics import measure
 from ecotone.evaluation.splits import draw_labels, duplicate_keys, link_rows, split_units
 from ecotone.evaluation.summary import align
-from ecotone.labelling.representation import held_out, reheat
+from ecotone.labelling.representation import held_out, label_weights, reheat
 from ecotone.labelling.situation import project, row_keys
 from ecotone.labelling.suggesting import suggest
 from ecotone.simulate.worlds import make_world
@@ -36,6 +36,7 @@ from monkeys import CACHE, DATA, extract, read_labels
 REFERENCE = 100
 BAR = 60
 RANDOM, OURS, COLD = "random", "ecotone", "ecotone, embeddings only"
+WEIGHTED = "ecotone, labels weighted"
 REFEREES = ("TypiClust", "ProbCover", "Badge", "DropQuery", "margin")
 
 
@@ -50,12 +51,14 @@ class Case:
     test: tuple[np.ndarray, GlobalScores, np.ndarray]
     seed: int
 
-    def fit(self, rows: np.ndarray) -> FusionClassifier:
-        """The fusion with the labels of some rows of the pool."""
+    def fit(self, rows: np.ndarray, weighted: bool = False) -> FusionClassifier:
+        """The fusion with the labels of some rows of the pool; weighted: by how many rows are
+        nearest to each label, as `ecotone fuse` does where labels were chosen."""
         x, scores, _ = self.pool
         clf = FusionClassifier(self.classes, self.global_classes, self.taxonomy,
                                random_state=self.seed)
-        return clf.fit(x, scores, self.labels(rows))
+        weight = label_weights(x, np.sort(rows)) if weighted and len(rows) else None
+        return clf.fit(x, scores, self.labels(rows), label_weight=weight)
 
     def labels(self, rows: np.ndarray) -> list[str | None]:
         """Labels of the pool: some rows have theirs."""
@@ -152,7 +155,9 @@ def referee(name: str) -> Choose:
     return choose
 
 
-def follow(case: Case, choose: Choose, steps: list[int]) -> dict[int, dict[str, float]]:
+def follow(
+    case: Case, choose: Choose, steps: list[int], weighted: bool = False
+) -> dict[int, dict[str, float]]:
     """Figures by number of labels, questions asked in batches."""
     rows, out = np.empty(0, dtype=int), {}
     clf = case.fit(rows) if choose is ours else None
@@ -160,7 +165,7 @@ def follow(case: Case, choose: Choose, steps: list[int]) -> dict[int, dict[str, 
         started = time.perf_counter()
         rows = np.concatenate([rows, choose(case, clf, rows, n)])
         spent = time.perf_counter() - started
-        clf = case.fit(rows)
+        clf = case.fit(rows, weighted)
         out[len(rows)] = {**case.figures(clf, rows), "seconds": spent}
     return out
 
@@ -215,7 +220,7 @@ def report(name: str, results: dict[str, list[dict[int, dict[str, float]]]]) -> 
 
 def _calibration(results: dict[str, list[dict[int, dict[str, float]]]]) -> None:
     """What chosen labels do to held-out figures, and what weights by representation mend."""
-    for method in (RANDOM, OURS):
+    for method in (m for m in (RANDOM, OURS, WEIGHTED) if m in results):
         runs = results[method]
         n = max(k for k in runs[0] if k <= BAR)
         cells = {k: mean(runs, k).get(n, float("nan")) for k in
@@ -236,10 +241,13 @@ def main() -> None:
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--steps", default="20,10,10,10,10")
     parser.add_argument("--cold", action="store_true", help="also without classifier and scores")
+    parser.add_argument("--weighted", action="store_true",
+                        help="also with labels weighted in selection and calibration")
     parser.add_argument("--referee", action="store_true", help="strategies of scikit-activeml too")
     given = parser.parse_args()
     steps = [int(s) for s in given.steps.split(",")]
     methods: dict[str, Choose] = {OURS: ours} | ({COLD: cold} if given.cold else {})
+    methods |= {WEIGHTED: ours} if given.weighted else {}
     if given.referee:
         try:
             methods |= {name: referee(name) for name in REFEREES}
@@ -256,7 +264,7 @@ def main() -> None:
             results[RANDOM].append(at_random(case, [*np.cumsum(steps).tolist(), REFERENCE]))
             for method, choose in methods.items():
                 print(f"{name}, seed {seed}: {method}", file=sys.stderr, flush=True)
-                results[method].append(follow(case, choose, steps))
+                results[method].append(follow(case, choose, steps, method == WEIGHTED))
         fine &= report(name, results)
         sys.stdout.flush()
     sys.exit(0 if fine else 1)

@@ -199,6 +199,29 @@ def test_without_a_fusion_it_goes_by_embeddings(tmp_path):
         assert "first run: ecotone fuse" in " ".join(result.notes)
 
 
+def test_boxes_that_come_back_are_found(tmp_path):
+    from ecotone.store.tables import Box
+
+    project, _ = make(tmp_path / "p")
+    with project:
+        boxes = {f"m{i:03d}": [Box((0.4, 0.5, 0.1, 0.2), "animal", 0.9)]
+                 for i in range(60, N) if i % 6 == 2}
+        project.catalog.replace_boxes(boxes, "md")
+        ids = [f"{m}:1" for m in boxes]
+        rng = np.random.default_rng(0)
+        with EmbeddingWriter(project.catalog, project.vectors, "enc", DIM) as writer:
+            writer.append([i for i in project.catalog.detections().id if i in set(ids)],
+                          rng.normal(size=(len(ids), DIM)).astype(np.float32))
+        result = project.discover()
+        assert len(result.repeats) == 1 and result.repeats[0].place == "cam2"
+        assert result.repeats[0].pictures == len(boxes)
+        table = project.catalog.discovery(result.run)
+        # In some a person saw an animal: these are never listed.
+        free = [m for m in boxes if f"{m}:1" not in project.catalog.current_labels()]
+        assert 0 < len(free) < len(boxes) and (table.repeat == 1).sum() == len(free)
+        assert "Boxes that come back" in project.report().read_text("utf-8")
+
+
 def test_the_benchmark_runs_the_grid(found, capsys):
     project = found[0]
     words = ["discover", "--benchmark", "--reduction", "pca", "--project", str(project.path)]

@@ -22,7 +22,7 @@ from ecotone.project.gathering import Gathered, gather
 from ecotone.project.known_views import KnownViews, known_views
 from ecotone.project.proposing import Found, find_classes
 from ecotone.project.records import recorded_run, versions, write_json
-from ecotone.project.repeating import Repeated, RepeatGroup
+from ecotone.project.repeating import Repeated, RepeatGroup, find_repeated
 from ecotone.project.suggesting import global_scores, places_of
 from ecotone.store.discoveries import DiscoveryTable
 from ecotone.types import Posteriors
@@ -100,7 +100,7 @@ def discover(
         say(0, None, f"clustering {len(gathered):,} detections")
         found = find_classes(gathered, views, global_scores(gathered), n_clusters=n_clusters,
                              over_cluster=over_cluster, seed=seed)
-        repeated = Repeated()
+        repeated = find_repeated(project)
         say(0, None, "storing what was found")
         _store(project, run, gathered, new, found, repeated)
         record = _record(run, settings, gathered, new, found, repeated, started)
