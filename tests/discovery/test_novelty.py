@@ -199,3 +199,16 @@ def test_bad_input_is_one_clear_line():
         detector.score(x)
     with pytest.raises(InputError, match="row 5"):
         detector.score(bad, posterior(x, 3))
+
+
+def test_judge_is_predict_and_novelty_proba():
+    x, labels = few(10, 5, 0)
+    both = draw(np.arange(60) % 9, 7)
+    proba = posterior(x, 5)
+    pool = np.concatenate([x, both])
+    target = np.concatenate([labels, np.full(60, -1)])
+    detector = NoveltyDetector(0.05).fit(
+        pool, target, np.concatenate([proba, posterior(both, 5)]))
+    flagged, novelty = detector.judge(both, posterior(both, 5))
+    np.testing.assert_array_equal(flagged, detector.predict(both, posterior(both, 5)))
+    np.testing.assert_array_equal(novelty, detector.novelty_proba(both, posterior(both, 5)))

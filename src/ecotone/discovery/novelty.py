@@ -176,6 +176,14 @@ class NoveltyDetector(BaseEstimator):
         """P(new) of each row, (M,), given the share of new rows in the pool of `fit`."""
         return novelty_probability(self.p_value(embeddings, proba, logits), self.share_)
 
+    def judge(
+        self, embeddings: np.ndarray, proba: np.ndarray | None = None,
+        logits: np.ndarray | None = None,
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """`predict` (M,) bool and `novelty_proba` (M,), at the cost of one of them."""
+        score = self.score(embeddings, proba, logits)
+        return score > self.threshold_, novelty_probability(self._ranks.tail(score), self.share_)
+
     def predict_proba(
         self, embeddings: np.ndarray, proba: np.ndarray, logits: np.ndarray | None = None
     ) -> np.ndarray:

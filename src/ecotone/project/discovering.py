@@ -127,9 +127,15 @@ def _novelty(
     say(0, None, f"comparing {len(gathered):,} detections with {int(labelled.sum()):,} labels")
     detector = NoveltyDetector(false_alarm=false_alarm, random_state=seed)
     detector.fit(gathered.embeddings, views.target, views.proba, groups=burst)
-    novelty = detector.novelty_proba(gathered.embeddings, views.proba)
-    novel = detector.predict(gathered.embeddings, views.proba) & ~labelled
-    novelty = np.where(labelled, 0.0, novelty)
+    n = len(gathered)
+    novel, novelty = np.zeros(n, dtype=bool), np.zeros(n)
+    for start in range(0, n, CHUNK):
+        part = slice(start, start + CHUNK)
+        novel[part], novelty[part] = detector.judge(
+            gathered.embeddings[part], None if views.proba is None else views.proba[part])
+        say(min(start + CHUNK, n), n, "comparing with what is known")
+    novel &= ~labelled
+    novelty[labelled] = 0.0
     proba = None
     if views.proba is not None:
         from ecotone.discovery import with_none_of_these

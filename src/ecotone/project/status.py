@@ -17,7 +17,8 @@ class Status:
 
     counts: rows by kind. scores and embeddings: detections that each model has seen. studies: one
     line a kept study; shifts: one line a corrected clock. questions: the queue of `suggest`;
-    accepted: what was kept of `accept`. next: the command to run next; why: the reason.
+    discovered: what `discover` proposes; accepted: what was kept of `accept`. next: the command to
+    run next; why: the reason.
     """
 
     project: Path
@@ -36,6 +37,7 @@ class Status:
     studies: list[str] = field(default_factory=list)
     shifts: list[str] = field(default_factory=list)
     questions: str = ""
+    discovered: str = ""
     accepted: str = ""
 
     def lines(self) -> list[str]:
@@ -59,6 +61,7 @@ class Status:
         lines.append(f"fused        {self.fused or 'not yet'}")
         lines.append(f"refined      {self.refined or 'not yet'}")
         lines += [f"questions    {self.questions}"] if self.questions else []
+        lines += [f"discovered   {self.discovered}"] if self.discovered else []
         lines += [f"accepted     {self.accepted}"] if self.accepted else []
         lines.append(f"report       {self.report or 'not yet'}")
         if self.failures:
@@ -92,7 +95,7 @@ def status(project: Any) -> Status:
         latest.get("run", ""), refined_by(catalog), report if report.is_file() else None, command,
         why, studies_of(catalog), shifts_of(catalog),
         f"{asked - answered:,} of {asked:,} open ({table.run[0]})" if asked else "",
-        accepted_by(catalog, latest),
+        discovered_by(catalog), accepted_by(catalog, latest),
     )
 
 
@@ -147,6 +150,17 @@ def refined_by(catalog: Any) -> str:
     return f"{run.run} ({run.summary.get('method', '')}, {changed:,} detections changed)"
 
 
+def discovered_by(catalog: Any) -> str:
+    """What the newest discovery proposes, and how much of it is named; "" when there is none."""
+    run = catalog.newest_discovery()
+    found = next((r.summary for r in reversed(catalog.runs()) if r.id == run), None)
+    if not run or found is None:
+        return ""
+    named = len({n.proposal for n in catalog.proposal_names() if n.run == run})
+    return (f"{found['novel']:,} detections look new; {found['proposals']:,} proposals, {named:,} "
+            f"named ({run})")
+
+
 def accepted_by(catalog: Any, latest: dict[str, Any]) -> str:
     """What was kept of `accept`, "" when nothing was; said where a newer fusion outdated it."""
     from ecotone.project.accepted import NOTE
@@ -199,7 +213,8 @@ def next_step(
     more = (f"{open_questions:,} questions wait for labels" if open_questions else
             "more labels make it better: ecotone suggest")
     return ("ecotone export csv -o out.csv",
-            f"all is done; {more}; what needs no eye tells: ecotone accept")
+            f"all is done; {more}; what needs no eye tells ecotone accept, what no label names "
+            "ecotone discover")
 
 
 def state_of(project: Any) -> dict[str, Any]:
