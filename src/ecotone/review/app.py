@@ -57,7 +57,7 @@ class Desk:
                 "fixed_classes": list(view.project.config.classes),
             }
         kept.update(learning=self.learner.status(), history=learning.history(view)[-50:],
-                    gain=self.learner.gain)
+                    gain=learning.foretold(view))
         self._state = (time.monotonic(), mark, kept)
         return kept
 

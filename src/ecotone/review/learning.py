@@ -15,25 +15,23 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from ecotone.errors import EcotoneError
 from ecotone.project.records import LATEST
 from ecotone.review.view import View
 
 EVERY = 25  # new labels after which it learns again
-MORE = 50  # labels whose gain is foretold
+MORE = 50  # questions that are chosen, and labels whose gain is foretold
 WAIT = 2.0  # seconds between two looks
 AGAIN = 60.0  # seconds before a failed fusion is tried again
 NICE = 15
 
 
 class Learner:
-    """Runs `ecotone fuse` when enough was labelled. every: new labels; 0 = only when asked."""
+    """Runs `ecotone fuse`, then `ecotone suggest`, when enough was labelled. every: new labels;
+    0 = only when asked."""
 
     def __init__(self, view: View, every: int = EVERY) -> None:
         self.view, self.every = view, every
         self.state, self.message, self.started = "idle", "", 0.0
-        self.gain: dict[str, Any] | None = None
-        self._foretold = -1
         self._asked = threading.Event()
         self._stop = threading.Event()
         self._process: subprocess.Popen | None = None
@@ -45,7 +43,7 @@ class Learner:
         self._thread.start()
 
     def stop(self) -> None:
-        """End, and a fusion that runs with it: it leaves the newest finished one in place."""
+        """End, and a command that runs with it: it leaves what was finished in place."""
         self._stop.set()
         self._asked.set()
         if self._process is not None and self._process.poll() is None:
@@ -64,42 +62,41 @@ class Learner:
             if self._stop.is_set():
                 return
             self._asked.clear()
-            due = self.every and new_labels(self.view) >= self.every
             rested = time.monotonic() - self._failed_at > AGAIN or not self._failed_at
-            if asked or (due and rested):
-                self._fuse()
+            if asked or (self.every and rested and new_labels(self.view) >= self.every):
+                if self._run("fuse"):
+                    self._run("suggest", "-n", str(MORE))
+            elif self.every and rested and wants_questions(self.view):
+                self._run("suggest", "-n", str(MORE))
             self.view.sync()
-            self._foretell()
 
-    def _fuse(self) -> None:
-        self.state, self.message, self.started = "running", "", time.monotonic()
-        command = [sys.executable, "-m", "ecotone", "fuse", "--project",
+    def _run(self, name: str, *options: str) -> bool:
+        """Run a command of ecotone to its end; whether it did its work."""
+        self.state, self.message, self.started = "running", name, time.monotonic()
+        command = [sys.executable, "-m", "ecotone", name, *options, "--project",
                    str(self.view.project.path), "--json"]
         try:
             self._process = low_priority(command)
             _, err = self._process.communicate()
         except OSError as error:
-            self._failed(f"cannot be started ({error.strerror})")
-            return
+            return self._failed(f"cannot be started ({error.strerror})")
         if self._process.returncode == 0:
-            self.state, self._failed_at = "idle", 0.0
-        elif not self._stop.is_set():
-            lines = err.strip().splitlines() or ["stopped"]
-            self._failed(lines[-1].removeprefix("ecotone: "))
+            self.state, self.message, self._failed_at = "idle", "", 0.0
+            return True
+        lines = err.strip().splitlines() or ["stopped"]
+        return self._failed(lines[-1].removeprefix("ecotone: "))
 
-    def _foretell(self) -> None:
-        if self._foretold != self.view.epoch:
-            self.gain, self._foretold = foretell(self.view, history(self.view)), self.view.epoch
-
-    def _failed(self, message: str) -> None:
+    def _failed(self, message: str) -> bool:
         self.state, self.message, self._failed_at = "failed", message, time.monotonic()
+        return False
 
     def status(self) -> dict[str, Any]:
         """What the page shows of the learning."""
+        running = self.state == "running"
         return {
             "state": self.state, "message": self.message, "every": self.every,
-            "new": new_labels(self.view), "gain": self.gain,
-            "seconds": round(time.monotonic() - self.started) if self.state == "running" else 0,
+            "new": new_labels(self.view),
+            "seconds": round(time.monotonic() - self.started) if running else 0,
         }
 
 
@@ -131,6 +128,16 @@ def new_labels(view: View) -> int:
     return abs(int(counts[0]) - int(known.get("labels", 0)))
 
 
+def wants_questions(view: View) -> bool:
+    """Whether no question of `ecotone suggest` is open, and its pictures are ready for it."""
+    from ecotone.store.vectors import embedding_models
+
+    with view.lock:
+        questions = view.catalog.newest_suggestions()
+        tried = any(r.command == "suggest" and r.status == "done" for r in view.catalog.runs())
+        return not len(questions) and not tried and bool(embedding_models(view.catalog))
+
+
 def history(view: View) -> list[dict[str, Any]]:
     """Finished fusions, oldest first: labels they learned from, accuracy on held-out labels."""
     with view.lock:
@@ -147,36 +154,11 @@ def history(view: View) -> list[dict[str, Any]]:
     return out
 
 
-def foretell(view: View, past: list[dict[str, Any]]) -> dict[str, Any] | None:
-    """What the next labels are expected to bring, by the learning curve of `ecotone evaluate` where
-    it is long enough, else by the fusions so far; None while neither can tell."""
-    for source, points in (("evaluate", _evaluated(view)), ("fuse", _fused(past))):
-        gain = _gain(points)
-        if gain is not None:
-            return {"more": gain.more, "gain": gain.gain, "low": gain.low, "high": gain.high,
-                    "from": source}
-    return None
-
-
-def _gain(points: list[tuple[float, float]]) -> Any:
-    if not points:
-        return None
-    from ecotone.labelling.gain import expected_gain  # loads much: not before the first cards
-
-    return expected_gain([n for n, _ in points], [a for _, a in points], MORE)
-
-
-def _fused(past: list[dict[str, Any]]) -> list[tuple[float, float]]:
-    return [(p["labels"], p["accuracy"]) for p in past if p["labels"] > 0]
-
-
-def _evaluated(view: View) -> list[tuple[float, float]]:
-    from ecotone.evaluation.baselines import PREFERRED
-    from ecotone.project.evaluating import read_evaluation
-
-    try:
-        found = read_evaluation(view.project) or {}
-    except EcotoneError:
-        return []
-    return [(row["n_labels"], row["accuracy"]) for row in found.get("summary", ())
-            if row.get("method") == PREFERRED and row.get("accuracy") is not None]
+def foretold(view: View) -> dict[str, Any]:
+    """What more labels are expected to bring, by the newest `ecotone suggest`: `gain` with its
+    interval, and `why` in words where it is from, or why nobody can tell."""
+    with view.lock:
+        runs = view.catalog.runs()
+    asked = [r for r in runs if r.command == "suggest" and r.status == "done"]
+    found = asked[-1].summary if asked else {}
+    return {**(found.get("gain") or {"gain": None}), "why": found.get("gain_from", "")}

@@ -20,6 +20,7 @@ from ecotone.review.machines import Machines, read_machines
 from ecotone.review.table import Answers, Table, read_answers, read_table
 from ecotone.review.voices import Voices
 from ecotone.store import decisions as decision_rows
+from ecotone.store.suggestions import newest_run
 
 LOG = logging.getLogger("ecotone.review")
 REMEMBERED = 5000  # changes that pages can ask for; a page that slept longer reads all anew
@@ -144,6 +145,11 @@ class View:
             if self._shape() != self._seen_shape:
                 self.reload()
                 return
+            asked = newest_run(self.connection)
+            if asked != self._seen_questions:
+                self._seen_questions = asked
+                self.orders.clear()
+                self.epoch += 1
             media = {row[0] for row in self.connection.execute(
                 "SELECT media_id FROM label WHERE n > ?", (self._seen_label,))}
             fresh = decision_rows.decisions_after(self.connection, self._seen_decision)
@@ -166,6 +172,7 @@ class View:
     def _read(self) -> None:
         self._mark = self.connection.execute("PRAGMA data_version").fetchone()[0]
         self._seen_shape = self._shape()
+        self._seen_questions = newest_run(self.connection)
         self._seen_label = self._last_label()
         self._seen_decision = decision_rows.last_decision(self.connection)
         self.table: Table = read_table(self.catalog)
@@ -198,7 +205,7 @@ class View:
 
     def _start_reading_machines(self) -> None:
         """Scores of global models take a while; the first cards do not wait for them."""
-        table, answers, epoch = self.table, self.answers, self.epoch
+        table, answers = self.table, self.answers
 
         def read() -> None:
             try:
@@ -208,7 +215,7 @@ class View:
                 LOG.warning("the global models' answers cannot be shown: %s", error)
                 return
             with self.lock:
-                if self.epoch == epoch:
+                if self.table is table:
                     self.machines = found.grown(len(self.table))
                     self.machines_read = True
                     self.orders.clear()

@@ -197,10 +197,10 @@ async function poll() {
     outbox.locked = false;
     outbox.setOnline(true);
     if (found.version !== state.version) behind = true;
-    const was = about?.learning.state;
+    const was = about ? about.learning.state + about.learning.message : "";
     const moved = found.epoch !== state.epoch && state.epoch >= 0;
     [actions.undoable, actions.redoable] = [found.undo, found.redo];
-    if (found.learning.state !== was || !about?.gain !== !found.learning.gain) behind = true;
+    if (found.learning.state + found.learning.message !== was) behind = true;
     state.take(found.cards.filter((c) => state.cards.has(c.id)));
     state.version = found.version;
     const busy = state.selected.size || document.querySelector("dialog[open]") || detail.editing;

@@ -35,19 +35,22 @@ export function showLearning(state, learn) {
       grew !== null && ` (${grew >= 0 ? "+" : "−"}${Math.abs(100 * grew).toFixed(1)})`));
     parts.push(sparkline(history));
   } else parts.push(el("span", {}, "Not fused yet"));
-  parts.push(el("span", { class: "gain" }, foretold(gain)));
+  parts.push(foretold(gain));
   parts.push(running(learning, learn));
   $("learning").replaceChildren(...parts);
 }
 
 function foretold(gain) {
-  if (!gain) return "50 more labels: not yet foreseeable";
+  if (gain.gain === null) return el("span", { class: "gain" }, gain.why || "50 more labels: told after the first questions");
   const points = (v) => `${v >= 0 ? "+" : "−"}${Math.abs(100 * v).toFixed(1)}`;
-  return `${gain.more} more labels: ${points(gain.gain)} pts (${points(gain.low)} to ${points(gain.high)})`;
+  return el("span", { class: "gain", title: gain.why },
+    `${gain.more} more labels: ${points(gain.gain)} pts (${points(gain.low)} to ${points(gain.high)})`);
 }
 
 function running(learning, learn) {
-  if (learning.state === "running") return el("span", { class: "busy" }, "learning…");
+  if (learning.state === "running") {
+    return el("span", { class: "busy" }, learning.message === "suggest" ? "choosing questions…" : "learning…");
+  }
   const text = learning.new ? `Learn now (${count(learning.new)} new)` : "Learn now";
   return el("span", {},
     el("button", { type: "button", onclick: learn }, text),
