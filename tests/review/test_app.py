@@ -147,7 +147,7 @@ def test_the_state_says_what_is_left_and_how_good_it_is(client, ids):
     state = client.get("/api/state").json()
     assert (state["detections"], state["labelled"]) == (24, 1)
     assert {q["queue"]: q["left"] for q in state["queues"]}["next"] == 23
-    assert state["history"] == [] and state["gain"] is None
+    assert state["history"] == [] and state["gain"]["gain"] is None
     assert state["learning"]["state"] == "idle"
 
 

@@ -13,7 +13,7 @@ from jinja2 import Environment, FileSystemLoader
 
 from ecotone.errors import EcotoneError, InputError, MediaError
 from ecotone.project.deciding import ConflictError
-from ecotone.review import cards, deciding, learning, names, queues
+from ecotone.review import cards, deciding, learning, names, pairs, queues
 from ecotone.review.learning import Learner
 from ecotone.review.pictures import SIDES, Pictures
 from ecotone.review.queues import Filter
@@ -51,7 +51,8 @@ class Desk:
             kept = {
                 "project": view.project.config.name or view.project.path.name,
                 "author": self.author, "version": view.version, "epoch": view.epoch,
-                "queues": queues.listing(view), "detections": used, "labelled": labelled,
+                "queues": [*queues.listing(view), *_pair_queue(view)],
+                "detections": used, "labelled": labelled,
                 "classes": self._classes(), "sites": view.table.sites,
                 "blur": view.project.config.blur_people, "run": view.answers.run,
                 "fixed_classes": list(view.project.config.classes),
@@ -80,6 +81,14 @@ class Desk:
                 index = names.NameIndex(names.project_names(classes, view.names, taxonomy))
                 self._names = (view.epoch, used, index)
             return self._names[2]  # type: ignore[return-value]
+
+
+def _pair_queue(view: View) -> list[dict[str, Any]]:
+    """The queue of individuals, where some were matched."""
+    if not pairs.pairs(view):
+        return []
+    return [{"queue": "matches", "title": "Same individual?", "left": pairs.left(view),
+             "what": "two pictures side by side", "show": "open"}]
 
 
 def make_app(desk: Desk) -> FastAPI:
@@ -136,6 +145,15 @@ def _reading(app: FastAPI, desk: Desk) -> None:
                 "reasons": {view.table.id[r]: found.reasons[r] for r in rows if r in found.reasons},
                 "cards": [cards.card(view, r, found.reasons.get(r, "")) for r in rows[:n]],
             }, headers=NO_STORE)
+
+    @app.get("/api/pairs")
+    def some_pairs(
+        skip: Annotated[int, Query(ge=0)] = 0, n: Annotated[int, Query(ge=0, le=CARDS)] = 20,
+        decided: bool = False,
+    ) -> JSONResponse:
+        view.sync()
+        with view.lock:
+            return JSONResponse(pairs.listing(view, skip, n, decided), headers=NO_STORE)
 
     @app.get("/api/cards")
     def some_cards(id: Many = ()) -> JSONResponse:

@@ -99,6 +99,8 @@ def told(decision: Decision) -> dict[str, Any]:
     """A decision as the page reads it."""
     labels = decision.content.get("labels", {})
     names = sorted(set(labels.values()))
+    if decision.kind == "match":
+        labels = {decision.content["first"]: "", decision.content["second"]: ""}
     return {"n": decision.n, "kind": decision.kind, "author": decision.author,
             "created": decision.created, "names": names[:3], "detections": list(labels)[:50],
             "count": len(labels) or 1}

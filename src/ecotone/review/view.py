@@ -195,9 +195,12 @@ class View:
         refined = self.connection.execute(
             "SELECT count(*), (SELECT count(*) FROM refinement_undone) FROM run "
             "WHERE command = 'refine' AND status = 'done'").fetchone()
+        matched = self.connection.execute(
+            "SELECT count(*), (SELECT count(*) FROM identification_undone) FROM run "
+            "WHERE command LIKE 'individuals %' AND status = 'done'").fetchone()
         sets = self.connection.execute(
             "SELECT count(*), coalesce(max(n), 0) FROM shard").fetchone()
-        return boxes, last, *refined, *sets
+        return boxes, last, *refined, *matched, *sets
 
     def _last_label(self) -> int:
         return int(self.connection.execute(

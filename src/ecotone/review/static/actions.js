@@ -33,7 +33,7 @@ export class Actions {
     const { state } = this;
     const items = pairs.map(([id, choice]) => ({
       id, label: choice.label ?? "", scientific: choice.scientific ?? "", vernacular: choice.vernacular ?? "",
-      special: choice.special ?? "", seen: state.cards.get(id)?.label?.number ?? 0,
+      special: choice.special ?? "", seen: state.seen(id),
     }));
     this.mark(items);
     this.outbox.add({ key: newKey(), author, kind: "label", items, queue: state.queue.queue, force });
@@ -127,7 +127,7 @@ export class Actions {
     this.redoable = answer.redo;
     if (request.kind === "undo" || request.kind === "redo") this.turned(request.kind, answer);
     if (request.kind === "box" && answer.made) this.boxed(request, answer);
-    this.hooks.stored(answer);
+    this.hooks.stored(answer, request);
   }
 
   turned(kind, answer) {

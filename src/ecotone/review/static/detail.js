@@ -47,7 +47,7 @@ export class Detail {
       const data = await get("/api/detail", { id });
       if (this.state.focus !== id) return;
       this.data = data;
-      data.burst.forEach((shot) => shot.cards.forEach((c) => this.state.cards.set(c.id, c)));
+      this.state.take(data.burst.flatMap((shot) => shot.cards));
       this.draw();
     } catch (error) {
       this.data = null;

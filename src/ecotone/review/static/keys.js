@@ -14,12 +14,13 @@ export const KEYS = [
   ["Z, Ctrl + Z", "undo"], ["Y, Ctrl + Y", "redo"],
   ["W", "whole picture"], ["S", "show people sharp"], ["F", "fix the box"],
   ["M", "more like this"], ["?", "this list"],
+  ["S, D", "same or different, where two individuals stand side by side"],
 ];
 
 const typing = (node) => node.closest?.("input, textarea, select, [contenteditable], dialog, .edit");
 
-/** Listen; `does` maps a name of a key to what it does. */
-export function listen(does) {
+/** Listen; `now()` maps names of keys to what they do at the moment. */
+export function listen(now) {
   document.addEventListener("keydown", (event) => {
     if (document.querySelector("dialog[open]") || typing(event.target)) return;
     const onButton = event.target.closest("button, a, summary");
@@ -29,6 +30,7 @@ export function listen(does) {
     if (onButton && (key === "Enter" || key === " ")) return;
     if (control) key = `Ctrl+${event.shiftKey ? "Shift+" : ""}${key}`;
     else if (event.shiftKey && key.startsWith("Arrow")) key = `Shift+${key}`;
+    const does = now();
     if (!does[key]) return;
     if (event.repeat && !key.includes("Arrow") && !"np".includes(key)) return;
     event.preventDefault();

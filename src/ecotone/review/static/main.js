@@ -6,6 +6,7 @@ import { Grid } from "./cards.js";
 import { Detail } from "./detail.js";
 import { $, count, el } from "./dom.js";
 import { listen, showHelp } from "./keys.js";
+import { Matches } from "./matches.js";
 import { Picker } from "./picker.js";
 import { State } from "./state.js";
 import * as status from "./status.js";
@@ -36,11 +37,16 @@ const actions = new Actions(state, outbox, {
       status.toast(`“${label}” is not among the classes in ecotone.toml: add it there to have it learned.`, "bad");
     }
   },
-  stored: () => { behind = true; bar(); },
+  stored: (answer, request) => {
+    behind = true;
+    bar();
+    if (matches.active && request.kind !== "label") matches.stored(answer, request);
+  },
   redraw: (id) => { grid.begin(); state.setFocus(id, { scroll: true }); },
   refresh: async (ids) => state.take((await get("/api/cards", { id: ids.slice(0, 60) })).cards),
 });
 const detail = new Detail(state, actions);
+const matches = new Matches(state, actions, { picture: (card) => grid.sharp.has(card.id) });
 
 function author() {
   const field = $("author");
@@ -54,6 +60,16 @@ function author() {
 
 /** Open a queue from its beginning. */
 async function open(queue) {
+  matches.close();
+  if (queue.queue === "matches") {
+    state.queue = queue;
+    state.ids = [];
+    state.clearSelection();
+    await matches.open().catch(failed);
+    location.hash = "queue=matches";
+    head();
+    return;
+  }
   loading = true;
   try {
     const found = await get("/api/queue", { ...queue, n: LOADED });
@@ -63,6 +79,7 @@ async function open(queue) {
     state.total = found.total;
     state.reasons = found.reasons;
     state.cards = new Map([...state.cards].filter(([id]) => state.pending.has(id)));
+    state.labels.clear();
     state.take(found.cards);
     [state.version, state.epoch] = [found.version, found.epoch];
     grid.begin();
@@ -153,6 +170,11 @@ function head() {
 }
 
 function ending() {
+  if (matches.active) {
+    $("left").textContent = `${count(matches.total)} pairs are open`;
+    $("end").textContent = "";
+    return;
+  }
   const open = state.ids.filter((id) => !state.decided(id)).length;
   $("left").textContent = `${count(state.total)} in this queue`;
   $("end").textContent = !state.ids.length ? "Nothing is left here."
@@ -164,6 +186,15 @@ function bar() {
   const button = (text, key, act, more = {}) => el("button", { type: "button", onclick: act, ...more },
     text, key && el("kbd", {}, key));
   const author = $("author").value;
+  if (matches.active) {
+    $("actions").replaceChildren(
+      button("Same", "S", () => matches.say(true), { class: "primary" }),
+      button("Different", "D", () => matches.say(false)),
+      button("Back", "P", () => matches.step(-1)), button("Next", "N", () => matches.step(1)),
+      button("Undo", "Z", () => actions.undo(), { disabled: !author || !actions.undoable }),
+      button("Redo", "Y", () => actions.redo(), { disabled: !author || !actions.redoable }));
+    return;
+  }
   $("actions").replaceChildren(
     button(n ? `Accept ${n}` : "Accept", "⏎", () => actions.accept(), { class: "primary" }),
     button("Class…", "C", () => actions.choose()),
@@ -204,7 +235,8 @@ async function poll() {
     state.take(found.cards.filter((c) => state.cards.has(c.id)));
     state.version = found.version;
     const busy = state.selected.size || document.querySelector("dialog[open]") || detail.editing;
-    if (moved && !busy) {
+    if (moved && matches.active) state.epoch = found.epoch;
+    else if (moved && !busy) {
       await reorder();
       behind = true;
     } else if (found.all && !moved && state.ids.length) {
@@ -239,7 +271,15 @@ function keyboard() {
   const [next, back] = [step(() => 1), step(() => -1)];
   const [down, up] = [step(() => grid.columns()), step(() => -grid.columns())];
   const select = () => state.focus && state.toggle(state.focus);
-  listen({
+  const pairs = {
+    s: () => matches.say(true), d: () => matches.say(false), n: () => matches.step(1), p: () => matches.step(-1),
+    ArrowRight: () => matches.step(1), ArrowLeft: () => matches.step(-1),
+  };
+  const always = {
+    z: () => actions.undo(), y: () => actions.redo(), "Ctrl+z": () => actions.undo(),
+    "Ctrl+y": () => actions.redo(), "Ctrl+Shift+z": () => actions.redo(), "?": showHelp,
+  };
+  const single = {
     Enter: () => actions.accept(), a: () => actions.accept(),
     c: () => actions.choose(), "/": () => actions.choose(),
     b: () => actions.special("blank"), h: () => actions.special("human"), u: () => actions.special("unknown"),
@@ -247,12 +287,12 @@ function keyboard() {
     "Shift+ArrowRight": next, "Shift+ArrowLeft": back, "Shift+ArrowDown": down, "Shift+ArrowUp": up,
     " ": select, x: select, Escape: () => state.clearSelection(),
     "Ctrl+a": () => { state.ids.slice(0, state.shown).forEach((id) => state.selected.add(id)); state.tell("selection"); },
-    e: () => actions.wholeBurst(), z: () => actions.undo(), y: () => actions.redo(),
-    "Ctrl+z": () => actions.undo(), "Ctrl+y": () => actions.redo(), "Ctrl+Shift+z": () => actions.redo(),
+    e: () => actions.wholeBurst(),
     w: () => detail.toggleWhole(), s: () => detail.reveal(), f: () => detail.startBox(false),
-    m: () => state.focus && actions.similar(state.focus), "?": showHelp,
+    m: () => state.focus && actions.similar(state.focus),
     1: () => actions.nth(0), 2: () => actions.nth(1), 3: () => actions.nth(2), 4: () => actions.nth(3), 5: () => actions.nth(4),
-  });
+  };
+  listen(() => ({ ...always, ...(matches.active ? pairs : single) }));
 }
 
 async function begin() {

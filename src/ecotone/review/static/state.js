@@ -1,5 +1,7 @@
 // What the page knows: cards by id, the order of the queue, focus and selection.
 
+const NOTICED = 700; // milliseconds after which a person may have seen a new label
+
 /** The state and who is told when a part of it changes: "cards", "queue", "focus", "selection". */
 export class State {
   constructor() {
@@ -12,6 +14,7 @@ export class State {
     this.anchor = null;
     this.selected = new Set();
     this.pending = new Map(); // id -> the name that is on its way
+    this.labels = new Map(); // id -> { number, before, since }: labels as they came to be shown
     this.queue = { queue: "next" };
     this.version = -1;
     this.epoch = -1;
@@ -31,9 +34,26 @@ export class State {
     const changed = [];
     for (const card of cards) {
       this.cards.set(card.id, card);
+      this.note(card);
       changed.push(card.id);
     }
     if (changed.length) this.tell("cards", changed);
+  }
+
+  note(card) {
+    const number = card.label?.number ?? 0;
+    const known = this.labels.get(card.id);
+    if (!known) this.labels.set(card.id, { number, before: number, since: 0 });
+    else if (known.number !== number) {
+      this.labels.set(card.id, { number, before: known.number, since: performance.now() });
+    }
+  }
+
+  /** The number of the label that a person can have seen: one that came this moment is news. */
+  seen(id) {
+    const known = this.labels.get(id);
+    if (!known) return 0;
+    return performance.now() - known.since < NOTICED ? known.before : known.number;
   }
 
   setFocus(id, options = {}) {

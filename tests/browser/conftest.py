@@ -1,0 +1,86 @@
+"""A real Chromium against a real server; skipped, saying so, where there is none."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.review.conftest import make_project, reserve  # noqa: F401
+
+DEBIAN = "/usr/bin/chromium"
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Any]:
+    """The browser: $CHROMIUM, else Debian's package."""
+    playwright = pytest.importorskip("playwright.sync_api")
+    program = os.environ.get("CHROMIUM") or shutil.which("chromium") or DEBIAN
+    if not Path(program).is_file():
+        pytest.skip(f"no Chromium: {program} is missing (apt install chromium, or set CHROMIUM)")
+    with playwright.sync_playwright() as started:
+        browser = started.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+class Served:
+    """A server of one project in a thread, that can be stopped and started on the same port."""
+
+    def __init__(self, project: Path, every: int = 0) -> None:
+        self.project, self.every, self.port = project, every, 0
+        self.start()
+
+    def start(self) -> None:
+        """Listen; on the port of before when there was one."""
+        import uvicorn
+
+        from ecotone.review.server import build, listen
+
+        self.socket = listen("127.0.0.1", self.port)
+        self.port = self.socket.getsockname()[1]
+        app, self.close = build(self.project, "127.0.0.1", self.port, "", "Ana", self.every)
+        self.server = uvicorn.Server(uvicorn.Config(app, log_level="error", lifespan="off"))
+        self.thread = threading.Thread(target=self.server.run, kwargs={"sockets": [self.socket]})
+        self.thread.start()
+
+    def stop(self) -> None:
+        """End, as if the computer had gone to sleep."""
+        self.server.should_exit = self.server.force_exit = True
+        self.thread.join()
+        self.close()
+        self.socket.close()
+
+    @property
+    def url(self) -> str:
+        """The address of the page."""
+        return f"http://127.0.0.1:{self.port}/"
+
+
+@pytest.fixture
+def served(reserve: Path) -> Iterator[Served]:  # noqa: F811
+    """The page of the small project."""
+    server = Served(reserve)
+    yield server
+    if server.thread.is_alive():
+        server.stop()
+
+
+@pytest.fixture
+def page(chromium: Any, served: Served) -> Iterator[Any]:
+    """The page, open; errors in its scripts fail the test."""
+    context = chromium.new_context(viewport={"width": 1366, "height": 768})
+    opened = context.new_page()
+    opened.set_default_timeout(15_000)
+    problems: list[str] = []
+    opened.on("pageerror", lambda error: problems.append(str(error)))
+    opened.goto(served.url)
+    opened.locator(".card").first.wait_for()
+    yield opened
+    context.close()
+    assert not problems

@@ -1,0 +1,50 @@
+"""Two individuals side by side: which pairs are asked, and what people said of them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from ecotone.project import Project
+from ecotone.store import individuals as store
+
+
+@pytest.fixture
+def matched(reserve):
+    """The project after a run that found candidates for two animals."""
+    with Project(reserve) as project:
+        ids = project.catalog.detections().id
+        run = project.catalog.start_run("individuals match")
+        rows = [[("Zuri", 0.52, ids[5]), ("Tano", 0.2, ids[6])], [("Zuri", 0.9, ids[0])]]
+        with project.catalog.transaction() as connection:
+            store.insert_rows(connection, run, store.IdentificationTable(
+                np.array([ids[0], ids[5]], dtype=object), np.array(["Zuri", "Zuri"], dtype=object),
+                np.array(["cannot tell", "known"], dtype=object), np.array([0.52, 0.9]),
+                np.array([0.6, 0.9]), store.candidates_json(rows)))
+        project.catalog.finish_run(run)
+    return ids
+
+
+def test_pairs_come_once_the_least_certain_first(matched, client):
+    found = client.get("/api/pairs").json()
+    assert found["total"] == 2
+    first = found["pairs"][0]
+    assert (first["a"]["id"], first["b"]["id"]) == (matched[0], matched[5])
+    assert first["individual"] == "Zuri" and first["said"] is None
+    queues = {q["queue"]: q["left"] for q in client.get("/api/state").json()["queues"]}
+    assert queues["matches"] == 2
+
+
+def test_a_decided_pair_leaves_and_comes_back(matched, client):
+    client.decide(kind="match", id=matched[5], other=matched[0], same=True)
+    assert client.get("/api/pairs").json()["total"] == 1
+    (told,) = client.get("/api/pairs", params={"decided": True}).json()["pairs"]
+    assert told["said"]["decision"] == "same" and told["said"]["author"] == "Ana"
+    answer = client.decide(kind="undo").json()
+    assert set(answer["target"]["detections"]) == {matched[0], matched[5]}
+    assert client.get("/api/pairs").json()["total"] == 2
+
+
+def test_without_matches_there_is_no_such_queue(client):
+    assert client.get("/api/pairs").json() == {"total": 0, "pairs": []}
+    assert "matches" not in {q["queue"] for q in client.get("/api/state").json()["queues"]}
