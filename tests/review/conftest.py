@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,9 @@ class Client:
             async with httpx.AsyncClient(transport=transport, base_url=self.base) as client:
                 return await client.request(method, url, **options)
 
-        return asyncio.run(go())
+        # In a thread of its own: a browser of other tests may have a loop running in this one.
+        with ThreadPoolExecutor(1) as pool:
+            return pool.submit(asyncio.run, go()).result()
 
     def get(self, url: str, **options: Any) -> httpx.Response:
         return self.request("GET", url, **options)

@@ -86,7 +86,7 @@ export class Grid {
     const source = pictureUrl("crop", card, this.sharp.has(card.id));
     const image = old?.getAttribute("src") === source ? old
       : el("img", { src: source, alt: "", loading: "lazy", decoding: "async", onerror: failed });
-    node.className = `card ${spoken ? spoken.state : "open"}`;
+    node.className = `card ${spoken ? spoken.state : "open"}${card.id === this.state.focus ? " focus" : ""}`;
     const label = [spoken ? `${spoken.text}, ${spoken.note}` : "not decided",
       best ? `model: ${best.label} ${percent(best.p)}` : "", card.site, time(card.time)];
     node.setAttribute("aria-label", label.filter(Boolean).join("; "));
