@@ -32,6 +32,7 @@ name = {name}
 # embedding_model = ""          # which embeddings to learn on; default: the newest
 # score_models = []             # which global models to use; default: all
 # use_detector = true           # the detector's categories count as one more global model
+# use_context = true            # place, time and neighbours count where that is better out of fold
 # group_by = "auto"             # "deployment" or "event": never on both sides of a split
 # random_state = 0
 # batch_size = 32               # pictures given to a model at once
@@ -72,6 +73,7 @@ class Config:
     embedding_model: str = ""
     score_models: tuple[str, ...] = ()
     use_detector: bool = True
+    use_context: bool = True
     group_by: str = "auto"
     random_state: int = 0
     batch_size: int = 32

@@ -27,10 +27,12 @@ from ecotone.cli.progress import progress
 @click.option("--embedding", default=None, help="Name of the embeddings to learn on.")
 @click.option("--scores", multiple=True, help="Name of a global model to use; may be repeated.")
 @click.option("--seed", type=click.IntRange(0), default=None, help="Seed of everything random.")
+@click.option("--context/--no-context", "use_context", default=None,
+              help="Whether place, time and neighbours may count; default: ecotone.toml, else yes.")
 @project_option
 @json_option
 def fuse(classes: Path | None, embedding: str | None, scores: Sequence[str], seed: int | None,
-         project: Path | None, as_json: bool) -> None:
+         use_context: bool | None, project: Path | None, as_json: bool) -> None:
     """Fuse global scores and local labels.
 
     Maps the global classes to the local ones, co-trains a local model, selects by out-of-fold loss.
@@ -39,7 +41,7 @@ def fuse(classes: Path | None, embedding: str | None, scores: Sequence[str], see
     with open_project(project) as opened, progress() as report:
         result = opened.fuse(
             classes=read_names(classes) if classes else None, embedding_model=embedding,
-            score_models=list(scores) or None, seed=seed, progress=report,
+            score_models=list(scores) or None, seed=seed, progress=report, use_context=use_context,
         )
     show(result, as_json, lambda: fuse_lines(result))
 

@@ -150,6 +150,12 @@ class ContextClassifier(BaseEstimator):
                 out[at] = part.proba(given, where, at)
         return out[picture]
 
+    def image_proba(self, evidence: object) -> np.ndarray:
+        """What the image alone says, (M, K): the posteriors given, or those of the learned map."""
+        if not hasattr(self, "report_"):
+            raise InputError("ContextClassifier: call fit before predicting.")
+        return self._plain.image.proba(as_evidence(evidence, tuple(self.classes_)))
+
     def predict(self, evidence: object, *args: object, **options: object) -> np.ndarray:
         """The most probable class (M,) str; arguments as in `predict_proba`."""
         return self.classes_[self.predict_proba(evidence, *args, **options).argmax(axis=1)]

@@ -12,6 +12,7 @@ import numpy as np
 
 from ecotone.errors import ProjectError
 from ecotone.project.chosen import chosen_rows, label_weight_of
+from ecotone.project.contextual import CONTEXT, add_context
 from ecotone.project.gathering import Gathered, gather, need_classes
 from ecotone.project.known_classes import compare_known
 from ecotone.project.records import (
@@ -52,6 +53,7 @@ class FuseResult:
     chosen_labels: int = 0
     unweighted: dict[str, float] = field(default_factory=dict)
     known_classes: dict[str, Any] = field(default_factory=dict)
+    context: dict[str, Any] = field(default_factory=dict)
 
 
 def fuse(
@@ -61,11 +63,13 @@ def fuse(
     score_models: Sequence[str] | None = None,
     seed: int | None = None,
     progress: Progress | None = None,
+    use_context: bool | None = None,
 ) -> FuseResult:
     """Map, co-train and select on everything the project holds.
 
     Writes posteriors, `models/<run>`, `models/latest` and `runs/<run>.json`. Without embeddings the
-    weight-free encoder runs first. seed: default from the settings.
+    weight-free encoder runs first. seed, use_context: default from the settings. With context the
+    run's posteriors are those of place, time and neighbours too, where that is better out of fold.
     Raises ProjectError when there are no pictures, or neither labels nor local classes.
     """
     say = progress or (lambda done, total, text: None)
@@ -74,8 +78,10 @@ def fuse(
     notes = ensure_embeddings(project, embedding_model, progress)
     gathered = gather(project, classes, embedding_model, score_models)
     seed = project.config.random_state if seed is None else seed
+    context = project.config.use_context if use_context is None else use_context
     settings = {
         **project.config.as_dict(), "classes": list(gathered.local_classes), "random_state": seed,
+        "use_context": context,
         "embedding_model": gathered.embedding_model, "score_models": list(gathered.scores),
     }
     started = time.perf_counter()
@@ -88,6 +94,9 @@ def fuse(
         record["counts"]["chosen_labels"] = int(chosen_rows(project, gathered).sum())
         record["known_classes"] = _compare_before(project, record)
         record["notes"] = notes + gathered.notes
+        record["context"] = (
+            add_context(project, gathered, sets, record, seed) if context else {"used": False}
+        )
         record["seconds"] = round(time.perf_counter() - started, 2)
         say(0, None, "writing posteriors and the local model")
         model = _store(project, run, gathered, classifier, sets, record)
@@ -96,7 +105,7 @@ def fuse(
         run, model, len(gathered), record["counts"]["labelled"], gathered.local_classes,
         record["preferred"], record["selection"]["chosen"], record["scores"],
         record["notes"] + record["unresolved"], record["counts"]["chosen_labels"],
-        record["scores_unweighted"], record["known_classes"],
+        record["scores_unweighted"], record["known_classes"], record["context"],
     )
 
 
@@ -173,7 +182,7 @@ def _store(
     write_json(project.path / "runs" / f"{run}.json", record)
     # The preferred set is written last: it is the one that "latest" means.
     for name, key in ((f"{run}-fused", "fused"), (f"{run}-local", "local"),
-                      (run, record["preferred"])):
+                      (run, CONTEXT if CONTEXT in sets else record["preferred"])):
         values = Posteriors(ids, sets[key], classes)
         write_posteriors(project.catalog, project.path / "vectors", name, values)
     point_latest(model)

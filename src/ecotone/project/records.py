@@ -79,8 +79,8 @@ def make_record(
             "proba": np.round(oof[held], 5).tolist(),
             "weight": None if weight is None else np.round(weight, 5).tolist(),
         },
-        "scores": _scores(gathered.labels[held], oof[held], classifier.classes_, weight),
-        "scores_unweighted": {} if weight is None else _scores(
+        "scores": held_scores(gathered.labels[held], oof[held], classifier.classes_, weight),
+        "scores_unweighted": {} if weight is None else held_scores(
             gathered.labels[held], oof[held], classifier.classes_
         ),
         "unresolved": list(dict.fromkeys(note for m in mapping.values() for note in m["notes"])),
@@ -98,10 +98,11 @@ def _mapping(mapping: Any) -> dict[str, Any]:
     }
 
 
-def _scores(
+def held_scores(
     labels: np.ndarray, proba: np.ndarray, classes: Sequence[str],
     weight: np.ndarray | None = None,
 ) -> dict[str, float]:
+    """Figures of held-out posteriors (L, K) of labelled rows, {} without any."""
     if not len(labels):
         return {}
     from ecotone.evaluation import metrics
