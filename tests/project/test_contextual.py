@@ -101,3 +101,8 @@ def test_without_context_nothing_changes_by_more_than_it_may(tmp_path):
         if result.context["used"]:
             before = result.context["image_scores"]["accuracy"]
             assert result.scores["accuracy"] >= before - 0.003
+
+
+def test_boxes_that_come_back_are_none_without_boxes(place_and_time):
+    project, _ = place_and_time
+    assert not project.repeats().groups

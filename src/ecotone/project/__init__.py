@@ -229,6 +229,12 @@ class Project:
         with self.writing("fuse"):
             return fuse(self, **options)
 
+    def repeats(self) -> Any:
+        """Boxes that come back; see `ecotone.project.repeating.find_repeated`."""
+        from ecotone.project.repeating import find_repeated
+
+        return find_repeated(self)
+
     def suggest(self, n: int = 50, **options: Any) -> Any:
         """What to label next, or where a wanted species is; see `ecotone.project.suggesting`."""
         from ecotone.project.suggesting import suggest
