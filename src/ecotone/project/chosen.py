@@ -27,9 +27,9 @@ def label_weight_of(project: Any, gathered: Gathered, seed: int = 0) -> np.ndarr
     """Weights (L,) of the labelled rows, in their order, mean 1: how many of the N rows are nearest
     to each. None when no label was chosen: each then counts the same.
 
-    Labels that came otherwise are weighed with the chosen ones: where those lie thick each stands
-    for little. Left at 1 beside the chosen ones alone, as was tried, they foretold accuracy 7
-    points too low on average where weights of all of them foretold it 4 too low.
+    Labels that came otherwise are weighed with the chosen ones. Questions keep away from what is
+    labelled already: weighed alone, beside others at 1, the chosen ones would stand for rows that
+    others lie nearer to, and the hard ones would count too much.
     Source: `ecotone.labelling.representation`.
     """
     from ecotone.labelling import label_weights
