@@ -95,6 +95,8 @@ def proposals_of(
 def note_of(about: dict[str, Any]) -> str:
     """What is known of a proposal beside its size, in sentences."""
     said = []
+    if about.get("flagged"):
+        said.append(f"{about['flagged']:.0%} of them look like none of the known classes.")
     if about.get("nearest_class"):
         said.append(f"Nearest known class: {about['nearest_class']}.")
     named = [f"{short_name(name)} ({value:.0%})" for name, value in about.get("global_classes", ())

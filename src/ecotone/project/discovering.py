@@ -98,8 +98,10 @@ def discover(
         _, burst = places_of(project, gathered)
         new = _novelty(gathered, views, burst, false_alarm, seed, say)
         say(0, None, f"clustering {len(gathered):,} detections")
-        found = find_classes(gathered, views, global_scores(gathered), n_clusters=n_clusters,
-                             over_cluster=over_cluster, seed=seed)
+        found = find_classes(
+            gathered, views, global_scores(gathered), None if new is None else new.novel,
+            n_clusters=n_clusters, over_cluster=over_cluster, seed=seed,
+        )
         repeated = find_repeated(project)
         say(0, None, "storing what was found")
         _store(project, run, gathered, new, found, repeated)

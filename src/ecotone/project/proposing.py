@@ -14,6 +14,10 @@ from ecotone.discovery import Clusterer, propose_classes
 from ecotone.project.gathering import Gathered
 from ecotone.project.known_views import KnownViews
 
+LEAST = 10  # detections of a proposal
+MOSTLY = 0.5  # share of a cluster that has to be flagged as new
+MOST_LABELLED = 0.02  # and how much of it may have a label
+
 
 @dataclass(frozen=True, eq=False)
 class Found:
@@ -30,11 +34,12 @@ class Found:
 
 
 def find_classes(
-    gathered: Gathered, views: KnownViews, scores: Any, *, n_clusters: int | None,
-    over_cluster: float, seed: int,
+    gathered: Gathered, views: KnownViews, scores: Any, novel: np.ndarray | None, *,
+    n_clusters: int | None, over_cluster: float, seed: int,
 ) -> Found:
-    """Clusters of all detections, and proposals among those without a label. scores: of the global
-    model, None without one."""
+    """Clusters of all detections, and proposals among those without a label: classes that stand
+    apart, then clusters that mostly look new. scores: of the global model, None without one. novel:
+    (N,) bool, None where nothing is known to compare with."""
     model = Clusterer(n_clusters=n_clusters, over_cluster=over_cluster, random_state=seed)
     cluster = np.asarray(model.fit(gathered.embeddings).labels_)
     found = propose_classes(
@@ -50,6 +55,32 @@ def find_classes(
             "nearest_class": item.nearest_class or "", "explained": item.explained,
             "global_classes": [[name, value] for name, value in item.global_classes],
         }
+    proposal = found.labels + 1
+    if novel is not None:
+        labelled = views.target >= 0
+        for rows in clusters_that_look_new(cluster, proposal, labelled, novel):
+            proposal[rows] = number = int(proposal.max()) + 1
+            order = rows[np.argsort(-np.asarray(model.probabilities_)[rows], kind="stable")]
+            membership[order] = np.linspace(1.0, 0.0, len(rows), endpoint=False)
+            about[number] = {"flagged": float(novel[rows].mean())}
     number = found.number_of_classes
-    return Found(cluster, found.labels + 1, membership,
-                 (number.estimate, number.low, number.high), model.settings_.as_dict(), about)
+    known = len(set(views.target[views.target >= 0].tolist()))
+    high = max(number.high, known + int(proposal.max(initial=0)))
+    return Found(cluster, proposal, membership, (number.estimate, number.low, high),
+                 model.settings_.as_dict(), about)
+
+
+def clusters_that_look_new(
+    cluster: np.ndarray, proposal: np.ndarray, labelled: np.ndarray, novel: np.ndarray
+) -> list[np.ndarray]:
+    """Rows of clusters that are no proposal yet, have next to no label, and are mostly flagged as
+    new: a class may stand too near to a known one to be told apart by its place alone, and still be
+    new to every score. The largest first."""
+    found = []
+    for c in range(int(cluster.max(initial=-1)) + 1):
+        inside = cluster == c
+        rows = np.flatnonzero(inside & (proposal == 0) & ~labelled)
+        few = labelled[inside].mean() < MOST_LABELLED
+        if len(rows) >= LEAST and few and novel[rows].mean() > MOSTLY:
+            found.append(rows)
+    return sorted(found, key=lambda rows: (-len(rows), rows[0]))
