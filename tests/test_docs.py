@@ -39,6 +39,9 @@ def workplace(tmp_path, monkeypatch, pictures, labels_csv, scores_csv, onnx_mode
     more = "".join(f"cam1/{name}_1.jpg,{name.replace('_', ' ')}\n"
                    for name in ("red_deer", "grey_fox", "wild_boar"))
     (tmp_path / "more_labels.csv").write_text("filePath,vernacularName\n" + more, "utf-8")
+    (tmp_path / "who.csv").write_text("filePath,vernacularName,individualID,viewpoint\n" + "".join(
+        f"{camera}/red_deer_{n}.jpg,red deer,{'Ada' if camera == 'cam1' else 'Bea'},left\n"
+        for camera in ("cam1", "cam2") for n in (0, 1)), "utf-8")
     (tmp_path / "deployments.csv").write_text(
         "deploymentID,latitude,longitude,deploymentStart,deploymentEnd\n"
         "cam1,50.70,4.01,2024-05-01T00:00:00,2024-07-01T00:00:00\n"

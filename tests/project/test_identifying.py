@@ -272,3 +272,15 @@ def test_a_network_needs_its_packages(project, capsys):
         assert "ecotone[torch]" in capsys.readouterr().err
         return
     pytest.skip("torch is installed here")
+
+
+def test_the_report_shows_matches(project):
+    project.match_individuals(precision=None)
+    page = project.report().read_text(encoding="utf-8")
+    assert 'id="who"' in page and "New individuals" in page and "Ada0" in page
+    assert page.count('class="shot asked"') >= 10 and "Known or new" in page
+    project.catalogue_individuals()
+    assert "were grouped into" in project.report().read_text(encoding="utf-8")
+    project.undo_individuals()
+    project.undo_individuals()
+    assert 'id="who"' not in project.report().read_text(encoding="utf-8")

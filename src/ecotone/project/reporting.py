@@ -16,6 +16,7 @@ from ecotone.errors import ProjectError
 from ecotone.project.asked_report import collect_acceptance, collect_questions
 from ecotone.project.discover_report import collect_discovery
 from ecotone.project.gathering import DETECTOR
+from ecotone.project.individual_report import collect_individuals
 from ecotone.project.records import LATEST, read_record
 from ecotone.project.refined_report import collect_refinement
 from ecotone.report import (
@@ -104,6 +105,7 @@ def collect(project: Any, progress: Progress | None = None) -> ReportData:
         acceptance=collect_acceptance(project, record),
         questions=collect_questions(project, media, detections, progress),
         discovery=collect_discovery(project, media, detections, record, progress),
+        individuals=collect_individuals(project, media, detections, progress),
     )
 
 

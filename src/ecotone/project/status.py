@@ -39,6 +39,7 @@ class Status:
     questions: str = ""
     discovered: str = ""
     accepted: str = ""
+    individuals: str = ""
 
     def lines(self) -> list[str]:
         """The status for people."""
@@ -60,6 +61,7 @@ class Status:
         lines.append(f"embeddings   {', '.join(seen) or 'none'}")
         lines.append(f"fused        {self.fused or 'not yet'}")
         lines.append(f"refined      {self.refined or 'not yet'}")
+        lines += [f"individuals  {self.individuals}"] if self.individuals else []
         lines += [f"questions    {self.questions}"] if self.questions else []
         lines += [f"discovered   {self.discovered}"] if self.discovered else []
         lines += [f"accepted     {self.accepted}"] if self.accepted else []
@@ -95,8 +97,25 @@ def status(project: Any) -> Status:
         latest.get("run", ""), refined_by(catalog), report if report.is_file() else None, command,
         why, studies_of(catalog), shifts_of(catalog),
         f"{asked - answered:,} of {asked:,} open ({table.run[0]})" if asked else "",
-        discovered_by(catalog), accepted_by(catalog, latest),
+        discovered_by(catalog), accepted_by(catalog, latest), individuals_of(catalog),
     )
+
+
+def individuals_of(catalog: Any) -> str:
+    """How many individuals people named, and the newest match or catalogue; "" without both."""
+    from ecotone.project.individual_labels import named_individuals
+    from ecotone.store.individuals import read_runs
+
+    people = len(set(named_individuals(catalog).individual.values()))
+    run = next((r for r in reversed(read_runs(catalog.connection)) if not r.undone), None)
+    said = [f"{people:,} named by people"] if people else []
+    if run is not None:
+        counts = run.summary.get("counts", {})
+        what = {"known": "pictures matched", "new_individuals": "new individuals",
+                "cannot_tell": "cannot tell"}
+        told = [f"{counts[k]:,} {text}" for k, text in what.items() if k in counts]
+        said.append(f"{run.run} ({', '.join(told) or 'catalogue'})")
+    return "; ".join(said)
 
 
 def studies_of(catalog: Any) -> list[str]:

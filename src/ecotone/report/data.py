@@ -16,6 +16,7 @@ from ecotone.errors import InputError
 if TYPE_CHECKING:
     from ecotone.report.acceptance import AcceptanceData
     from ecotone.report.discovery import DiscoveryData
+    from ecotone.report.individuals import IndividualsData
     from ecotone.report.questions import QuestionsData
     from ecotone.report.refinement import RefinementData
 
@@ -179,6 +180,7 @@ class ReportData:
     acceptance: AcceptanceData | None = None
     questions: QuestionsData | None = None
     discovery: DiscoveryData | None = None
+    individuals: IndividualsData | None = None
 
     def __post_init__(self) -> None:
         k = len(self.classes)
