@@ -48,9 +48,10 @@ def test_individuals_differ_by_their_pattern_alone() -> None:
 
     species = next(s for s in marked_species() if s.scientific == ZEBRA)
     draw = np.random.default_rng(0)
-    seen = individuals._encounter(draw, species, 64, 0.0, "left")
+    how = individuals._How(64, 0.0, ("left",), 3, 1.0)
+    seen = individuals._encounter(draw, how, "left")
     pictures = [
-        individuals._picture(species, species.coat, seen, 64, [0, 0, who],
+        individuals._picture(species, species.coat, seen, how, [0, 0, who],
                              np.random.default_rng(1)).astype(float)
         for who in (0, 0, 1)
     ]
@@ -78,3 +79,12 @@ def test_thousands_of_pictures_take_a_minute_at_most() -> None:
     start = time.process_time()
     make_coats({ZEBRA: [50]}, size=96, seed=1)
     assert (time.process_time() - start) / 50 < 0.04
+
+
+def test_without_variation_pictures_of_one_flank_hardly_differ() -> None:
+    spread = []
+    for variation in (0.0, 1.0):
+        data = make_coats({ZEBRA: [6]}, 48, 1, viewpoints=("left",), variation=variation)
+        body = data.pictures[:, 18:30, 14:34].astype(float)
+        spread.append(body.std(axis=0).mean())
+    assert spread[0] < 0.3 * spread[1]

@@ -70,6 +70,22 @@ def test_with_equal_margins_it_is_that_of_pytorch_metric_learning(k: int) -> Non
     assert torch.allclose(grad_one, grad_two, atol=1e-4)
 
 
+@pytest.mark.parametrize("k", [1, 3])
+def test_it_is_that_of_the_numpy_head(k: int) -> None:
+    from ecotone.reid.arcface import arcface_loss
+
+    margins = dynamic_margins([3, 9, 40, 5])
+    head = SubCenterHead(6, margins, 30.0, k)
+    x = RNG.normal(size=(20, 6))
+    y = RNG.integers(0, 4, 20)
+    loss = head(torch.from_numpy(x.astype(np.float32)), torch.from_numpy(y))
+    loss.backward()
+    centres = head.weight.detach().numpy().astype(float).reshape(4, k, 6)
+    theirs, _, gradient = arcface_loss(x, np.eye(6), centres, y, margins, 30.0)
+    assert loss.item() == pytest.approx(theirs, rel=1e-4)
+    assert np.allclose(head.weight.grad.numpy(), gradient.reshape(-1, 6), atol=1e-3)
+
+
 def test_gradients_stay_finite_at_and_opposite_a_centre() -> None:
     head = SubCenterHead(4, np.full(2, 0.3), 49.0, 1)
     x = torch.stack([head.weight[0].detach(), -head.weight[0].detach()]).requires_grad_()
@@ -127,6 +143,13 @@ def test_weights_of_another_architecture_are_told() -> None:
     with pytest.raises(BackendError, match=f"not weights of {TINY}"):
         load_matching(network, other, "other.pt")
     assert load_matching(network, network.state_dict(), "own.pt") == []
+
+
+def test_options_reach_timm() -> None:
+    network = ReidNetwork("mobilenetv2_100", 32, {"pad_type": "same"})
+    assert type(network.backbone.conv_stem).__name__ == "Conv2dSame"
+    with pytest.raises(InputError, match="cannot be made"):
+        ReidNetwork(TINY, 32, {"no_such_option": 1})
 
 
 def test_unknown_backbones_and_losses_are_told() -> None:

@@ -104,6 +104,17 @@ def test_weights_of_many_kinds_are_read(tmp_path: Path, kind: str) -> None:
         assert float(other.pool.p.detach()) == 2.5 and not lacking
 
 
+def test_a_file_may_state_network_licence_and_pixels(tmp_path: Path) -> None:
+    state = ReidNetwork(TINY, 32).backbone.state_dict()
+    path = tmp_path / "weights.pt"
+    torch.save({"state_dict": state, "architecture": TINY, "license": "mit", "mean": [0.5] * 3,
+                "std": [0.5] * 3}, path)
+    found = read_weights(path, TINY)
+    assert found.licence == "mit" and found.mean == [0.5] * 3 == found.std
+    with pytest.raises(BackendError, match=f"{TINY}, but test_resnet"):
+        read_weights(path, "test_resnet")
+
+
 def test_a_hub_folder_says_its_architecture(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text(json.dumps({"architecture": "test_resnet"}))
     torch.save({"a": torch.zeros(1)}, tmp_path / "pytorch_model.bin")

@@ -30,10 +30,10 @@ FINER = 1.5  # the body is drawn finer than it is shown
 SIDE = {"right": 0, "left": 1}
 # Coats in which individuals differ: how fine and strong their patterns are, how far stripes stray.
 MARKED: dict[str, dict[str, float]] = {
-    "plains zebra": {"scale": 0.75, "wander": 2.6}, "tiger": {"scale": 0.7, "wander": 2.8},
-    "leopard": {"scale": 0.8}, "giraffe": {"scale": 0.8}, "spotted hyena": {"scale": 1.0},
-    "bushbuck": {"scale": 1.0, "strength": 1.0}, "Eurasian lynx": {"scale": 1.0},
-    "domestic cattle": {"scale": 0.6},
+    "plains zebra": {"scale": 0.5, "wander": 2.6}, "tiger": {"scale": 0.45, "wander": 2.8},
+    "leopard": {"scale": 0.55}, "giraffe": {"scale": 0.55}, "spotted hyena": {"scale": 0.6},
+    "bushbuck": {"scale": 0.6, "strength": 1.0}, "Eurasian lynx": {"scale": 0.6},
+    "domestic cattle": {"scale": 0.4},
 }
 
 
@@ -46,6 +46,16 @@ class _Encounter(NamedTuple):
     infrared: bool
     ground: np.ndarray
     shade: float
+
+
+class _How(NamedTuple):
+    """How pictures are made, see `make_coats`."""
+
+    size: int
+    night: float
+    viewpoints: tuple[str, ...]
+    per_encounter: int
+    variation: float
 
 
 class _Geometry(NamedTuple):
@@ -92,24 +102,25 @@ def marked_species() -> tuple[Species, ...]:
 
 def make_coats(
     counts: Mapping[str, Sequence[int]], size: int = 96, seed: int = 0, night: float = 0.2,
-    viewpoints: Sequence[str] = ("left", "right"), per_encounter: int = 3,
+    viewpoints: Sequence[str] = ("left", "right"), per_encounter: int = 3, variation: float = 1.0,
 ) -> CoatPictures:
     """Pictures of individuals.
 
     counts: by scientific name (of `marked_species`), the number of pictures of each individual.
     size: H = W in pixels. night: part of the encounters in infrared. viewpoints: flanks that are
-    seen. per_encounter: most pictures in one encounter.
+    seen. per_encounter: most pictures in one encounter. variation: how much pose, place in the
+    picture, light and sharpness change, 1 as in the field, 0 hardly.
 
     Raises InputError on a species that is not known, or a size, count or flank that cannot be.
     """
     known = {s.scientific: s for s in marked_species()}
     _check(counts, known, size, viewpoints, per_encounter)
+    how = _How(size, night * min(variation, 1.0), tuple(viewpoints), per_encounter, variation)
     rows: list[tuple[np.ndarray, str, str, str, str]] = []
     for name, numbers in counts.items():
         for index, pictures in enumerate(numbers):
             key = [seed, zlib.crc32(name.encode()), index]
-            rows += _individual(known[name], f"{name} {index:03d}", key, int(pictures), size,
-                                night, tuple(viewpoints), per_encounter)
+            rows += _individual(known[name], f"{name} {index:03d}", key, int(pictures), how)
     pictures = (np.stack([r[0] for r in rows]) if rows
                 else np.zeros((0, size, size, 3), np.uint8))
     columns = [np.array([r[i] for r in rows], dtype=object) for i in range(1, 5)]
@@ -134,20 +145,17 @@ def _check(counts: Mapping[str, Sequence[int]], known: Mapping[str, Species], si
         raise InputError(f"coats: viewpoints {list(viewpoints)}, expected some of {list(SIDE)}.")
 
 
-def _individual(
-    species: Species, name: str, key: list[int], count: int, size: int, night: float,
-    viewpoints: tuple[str, ...], per_encounter: int,
-) -> list[tuple[np.ndarray, str, str, str, str]]:
-    rng = np.random.default_rng(key)
-    coat = _own_coat(species.coat, rng)
+def _individual(species: Species, name: str, key: list[int], count: int, how: _How
+                ) -> list[tuple[np.ndarray, str, str, str, str]]:
+    coat = _own_coat(species.coat, np.random.default_rng(key))
     out: list[tuple[np.ndarray, str, str, str, str]] = []
     number = 0
     while len(out) < count:
         draw = np.random.default_rng([*key, 1, number])
-        length = 1 + int(draw.integers(per_encounter))  # drawn whether all of it is used or not
-        seen = _encounter(draw, species, size, night, viewpoints[number % len(viewpoints)])
+        length = 1 + int(draw.integers(how.per_encounter))  # drawn whether all is used or not
+        seen = _encounter(draw, how, how.viewpoints[number % len(how.viewpoints)])
         for i in range(min(length, count - len(out))):
-            pixels = _picture(species, coat, seen, size, key,
+            pixels = _picture(species, coat, seen, how, key,
                               np.random.default_rng([*key, 2, number, i]))
             encounter = f"{name} / {number:03d}"
             out.append((pixels, name, species.scientific, seen.viewpoint, encounter))
@@ -156,22 +164,22 @@ def _individual(
 
 
 def _own_coat(coat: Coat, rng: np.random.Generator) -> Coat:
-    """A species' coat as one animal wears it: a little finer or coarser, lighter or darker."""
-    tone = np.clip(np.array(coat.base) * rng.normal(1, 0.04), 0.02, 1)
-    return replace(coat, base=tuple(tone), scale=coat.scale * float(rng.uniform(0.94, 1.06)))
+    """A species' coat as one animal wears it: finer or coarser, lighter or darker."""
+    tone = np.clip(np.array(coat.base) * rng.normal(1, 0.05), 0.02, 1)
+    return replace(coat, base=tuple(tone), scale=coat.scale * float(rng.uniform(0.8, 1.25)))
 
 
-def _encounter(rng: np.random.Generator, species: Species, size: int, night: float,
-               viewpoint: str) -> _Encounter:
-    infrared = bool(rng.random() < night)
+def _encounter(rng: np.random.Generator, how: _How, viewpoint: str) -> _Encounter:
+    v, size = how.variation, how.size
+    infrared = bool(rng.random() < how.night)
     dry, bright = rng.random(), rng.uniform(0.5, 1)  # from leaves to straw and earth
     near = bright * ((1 - dry) * np.array([0.3, 0.42, 0.18]) + dry * np.array([0.72, 0.6, 0.4]))
     rough = noise((size, size), rng.uniform(1, 4), rng, stretch=rng.uniform(0.6, 2))
     tilt = np.linspace(rng.uniform(-0.2, 0.3), 0, size)[:, None]
     ground = near * np.clip(1 + 0.28 * rough + tilt, 0.1, 2.2)[..., None]
     return _Encounter(
-        viewpoint, float(rng.uniform(0.6, 1.35)), rng.normal(1, 0.06, 3), infrared,
-        ground.astype(np.float32), float(rng.uniform(0, 0.5)),
+        viewpoint, float(rng.uniform(0.6, 1.35)) ** v, rng.normal(1, 0.06 * v, 3), infrared,
+        ground.astype(np.float32), float(rng.uniform(0, 0.5) * v),
     )
 
 
@@ -203,32 +211,33 @@ def _geometry(name: str, pose_number: int, pixels: int) -> _Geometry:
     return _Geometry(whole, lit, names, (u * length, v * wide))
 
 
-def _picture(species: Species, coat: Coat, seen: _Encounter, size: int, key: list[int],
+def _picture(species: Species, coat: Coat, seen: _Encounter, how: _How, key: list[int],
              rng: np.random.Generator) -> np.ndarray:
     """One picture (H, W, 3) uint8: the body on its ground, in its light, as a camera keeps it."""
-    unit = round(size * FINER / 2.1)
-    surface, lit, names, grid = _geometry(species.scientific, int(rng.integers(POSES)), unit)
+    unit = round(how.size * FINER / 2.1)
+    poses = max(1, round(POSES * min(how.variation, 1.0)))
+    surface, lit, names, grid = _geometry(species.scientific, int(rng.integers(poses)), unit)
     pattern = np.random.default_rng([*key, 3, SIDE[seen.viewpoint]])
     fur = noise(lit.shape, 3, rng, exponent=1.0)
     colour = colour_of(coat, surface, names, grid, fur, pattern) * lit[..., None]
-    body, cover = _placed(colour, surface.cover, seen.viewpoint == "left", size, rng)
+    body, cover = _placed(colour, surface.cover, seen.viewpoint == "left", how, rng)
     scene = seen.ground * (1 - cover) + body * cover
-    return _exposed(scene, cover, seen, rng)
+    return _exposed(scene, cover, seen, how.variation, rng)
 
 
-def _placed(colour: np.ndarray, cover: np.ndarray, mirrored: bool, size: int,
+def _placed(colour: np.ndarray, cover: np.ndarray, mirrored: bool, how: _How,
             rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """The body turned, scaled and moved into the picture: colours and cover (size, size, ...)."""
     from PIL import Image
 
-    height, width = cover.shape
-    scale = size * rng.uniform(0.82, 1.05) / max(height, width)
-    angle = np.deg2rad(rng.normal(0, 4))
+    (height, width), size, v = cover.shape, how.size, how.variation
+    scale = size * (1 + v * rng.uniform(-0.15, 0.08)) / max(height, width)
+    angle = np.deg2rad(rng.normal(0, 4 * v))
     flip = -1.0 if mirrored else 1.0
     turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
-    matrix = np.diag([flip, 1.0]) @ turn / (scale * np.array([1, rng.uniform(0.93, 1.07)]))
+    matrix = np.diag([flip, 1.0]) @ turn / (scale * np.array([1, 1 + v * rng.uniform(-0.07, 0.07)]))
     centre = np.array([width, height]) / 2
-    target = size / 2 + rng.normal(0, 0.03 * size, 2)
+    target = size / 2 + rng.normal(0, 0.03 * size * v, 2)
     shift = centre - matrix @ target
     coefficients = (*matrix[0], shift[0], *matrix[1], shift[1])
     stack = np.dstack([np.clip(colour, 0, 1), np.clip(cover, 0, 1)])
@@ -241,8 +250,8 @@ def _placed(colour: np.ndarray, cover: np.ndarray, mirrored: bool, size: int,
     return found[..., :3], found[..., 3:]
 
 
-def _exposed(scene: np.ndarray, cover: np.ndarray, seen: _Encounter, rng: np.random.Generator
-             ) -> np.ndarray:
+def _exposed(scene: np.ndarray, cover: np.ndarray, seen: _Encounter, v: float,
+             rng: np.random.Generator) -> np.ndarray:
     """Light, a shadow across, infrared, blur, noise and the rounding to bytes."""
     from scipy.ndimage import uniform_filter1d
 
@@ -254,10 +263,11 @@ def _exposed(scene: np.ndarray, cover: np.ndarray, seen: _Encounter, rng: np.ran
         scene = np.repeat((grey * (0.5 + 0.7 * cover[..., 0]))[..., None], 3, axis=2)
     else:
         scene = scene * seen.cast
-    scene = np.clip(scene * seen.gain * rng.uniform(0.92, 1.08), 0, 1) ** rng.uniform(0.8, 1.15)
-    if rng.random() < 0.4:
+    gain = seen.gain * rng.uniform(0.92, 1.08) ** v
+    scene = np.clip(scene * gain, 0, 1) ** rng.uniform(0.8, 1.15) ** v
+    if rng.random() < 0.4 * v:
         scene = uniform_filter1d(scene, int(rng.integers(2, 4)), axis=int(rng.integers(2)))
-    scene = scene + rng.normal(0, rng.uniform(0.005, 0.03), scene.shape)
+    scene = scene + rng.normal(0, rng.uniform(0.005, 0.03) * v, scene.shape)
     return (np.clip(scene, 0, 1) * 255 + 0.5).astype(np.uint8)
 
 

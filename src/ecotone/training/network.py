@@ -8,6 +8,7 @@ Source: Otarashvili et al. 2024, arXiv:2412.05602 (MiewID); Radenovic et al. 201
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -40,10 +41,11 @@ class ReidNetwork(nn.Module):
     token. Raises InputError for a name that timm does not know.
     """
 
-    def __init__(self, backbone: str, image_size: int) -> None:
+    def __init__(self, backbone: str, image_size: int,
+                 options: Mapping[str, Any] | None = None) -> None:
         super().__init__()
         self.name, self.image_size = backbone, image_size
-        self.backbone = create_backbone(backbone, image_size)
+        self.backbone = create_backbone(backbone, image_size, options)
         self.backbone.eval()
         found = self.backbone.forward_features(torch.zeros(1, 3, image_size, image_size))
         self.tokens = found.ndim != 4 or getattr(self.backbone, "output_fmt", "NCHW") == "NHWC"
@@ -72,14 +74,19 @@ class ReidNetwork(nn.Module):
         return features.mean(dim=(2, 3)) if pool is None else pool(features)
 
 
-def create_backbone(name: str, image_size: int) -> nn.Module:
-    """A timm network without weights and without its classifier, for pictures of a size."""
+def create_backbone(name: str, image_size: int, options: Mapping[str, Any] | None = None
+                    ) -> nn.Module:
+    """A timm network without weights and without its classifier, for pictures of a size.
+
+    options: what else timm is to make it with. Raises InputError when it cannot be made.
+    """
     config = timm.models.get_pretrained_cfg(name.split(".")[0], allow_unregistered=True)
     if config is None and not timm.is_model(name.split(".")[0]):
         near = timm.list_models(f"*{name.split('_')[0]}*")[:4]
         hint = f" such as {', '.join(near)}" if near else ""
         raise InputError(f"backbone {name!r} is not known to timm; give one of its names{hint}.")
     own = {"img_size": image_size} if config is not None and config.fixed_input_size else {}
+    own |= options or {}
     try:
         return timm.create_model(name.split(".")[0], pretrained=False, num_classes=0, **own)
     # timm raises whatever the network's own code does with a size that it cannot take.

@@ -129,7 +129,7 @@ def finetune_reid(
 
 def make_learner(settings: TrainingSettings, split: Split, start: Start) -> Learner:
     """Network and head, with the starting weights in them."""
-    network = ReidNetwork(settings.backbone, settings.image_size)
+    network = ReidNetwork(settings.backbone, settings.image_size, settings.backbone_options)
     if start.state:
         load_matching(network, start.state, start.source)
     if settings.loss != ARCFACE:

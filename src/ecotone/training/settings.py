@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any
 
@@ -32,9 +32,10 @@ SHARES = ("validation", "unseen_ratio")
 class TrainingSettings:
     """Settings of a training; the defaults are the recipe v4.
 
-    backbone: a timm name. image_size: H = W in pixels. epochs: of the schedule; head_epochs: before
-    them, in which only the head learns (fine-tuning takes 3). batch_size: of one process. loss:
-    "SubCenterArcFace", or a loss of pytorch-metric-learning that takes embeddings and labels.
+    backbone: a timm name; backbone_options: what else its network is made with, such as
+    {"drop_path_rate": 0.2}. image_size: H = W in pixels. epochs: of the schedule; head_epochs:
+    before them, in which only the head learns (fine-tuning takes 3). batch_size: of one process.
+    loss: "SubCenterArcFace", or a loss of pytorch-metric-learning that takes embeddings and labels.
     scale, sub_centers, margin_low, margin_high (radians): of the ArcFace head; equal margins are
     plain ArcFace's. lr_start, lr_max, lr_min: see `learning_rate`. precision: "auto" is mixed on a
     graphics card and float32 elsewhere. patience: epochs without a better validation top-1 before
@@ -46,6 +47,7 @@ class TrainingSettings:
     """
 
     backbone: str = "efficientnetv2_rw_m"
+    backbone_options: Mapping[str, Any] = field(default_factory=dict)
     image_size: int = 440
     epochs: int = FULL_EPOCHS
     head_epochs: int = 0
@@ -73,6 +75,7 @@ class TrainingSettings:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "flip_viewpoints", tuple(self.flip_viewpoints))
+        object.__setattr__(self, "backbone_options", dict(self.backbone_options))
         for name in POSITIVE:
             if not getattr(self, name) > 0:
                 raise InputError(f"training: {name} is {getattr(self, name)}, expected above 0.")
@@ -103,7 +106,7 @@ class TrainingSettings:
         """
         if recipe not in RECIPES:
             raise InputError(f"training: recipe {recipe!r} is none of {', '.join(RECIPES)}.")
-        names = [field.name for field in dataclasses.fields(cls)]
+        names = [f.name for f in dataclasses.fields(cls)]
         for name in values:
             if name not in names:
                 near = get_close_matches(str(name), names, n=1)

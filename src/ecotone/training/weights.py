@@ -23,7 +23,8 @@ HEADS = re.compile(
 def read_weights(path: Path, network: str) -> Start:
     """The weights in a file, or in the folder of a training or of a hub model.
 
-    Nothing in the file is run: it may hold tensors and plain values only.
+    Nothing in the file is run: it may hold tensors and plain values only. Beside the weights it may
+    state architecture, license, mean and std (of pixels in 0..1).
     Raises BackendError when it cannot be read, or says that it is of another network.
     """
     if path.is_dir():
@@ -35,13 +36,17 @@ def read_weights(path: Path, network: str) -> Start:
     state = _read(path)
     if "learner" in state and "settings" in state:
         return _own(state, path, network)
+    whole = state
     for name in WRAPPERS:
         if isinstance(state.get(name), dict):
             state = state[name]
+    check_architecture(str(whole.get("architecture") or ""), network, str(path))
     tensors = {k: v for k, v in state.items() if isinstance(v, torch.Tensor)}
     if not tensors:
         raise BackendError(f"{path}: holds no weights.")
-    return Start(renamed(tensors), str(path), f"{NOT_STATED} in the file")
+    return Start(
+        renamed(tensors), str(path), str(whole.get("license") or f"{NOT_STATED} in the file"),
+        *(whole.get(k) if isinstance(whole.get(k), list) else None for k in ("mean", "std")))
 
 
 def renamed(state: dict[str, Any]) -> dict[str, Any]:
