@@ -131,6 +131,7 @@ def measure(
     """
     truth, proba = _probabilities(truth, proba)
     predicted = proba.argmax(axis=1)
+    weight = None if weight is None else np.asarray(weight, dtype=np.float64)
     return {
         "accuracy": accuracy(truth, predicted, weight),
         "per_class_accuracy": per_class_accuracy(truth, predicted, weight),

@@ -92,11 +92,11 @@ def fuse(
         sets = posteriors_of(classifier, gathered)
         record = make_record(run, gathered, classifier, settings, seed, weight)
         record["counts"]["chosen_labels"] = int(chosen_rows(project, gathered).sum())
-        record["known_classes"] = _compare_before(project, record)
         record["notes"] = notes + gathered.notes
         record["context"] = (
             add_context(project, gathered, sets, record, seed) if context else {"used": False}
         )
+        record["known_classes"] = _compare_before(project, record)
         record["seconds"] = round(time.perf_counter() - started, 2)
         say(0, None, "writing posteriors and the local model")
         model = _store(project, run, gathered, classifier, sets, record)

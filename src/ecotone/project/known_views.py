@@ -58,6 +58,8 @@ def target_of(gathered: Gathered) -> np.ndarray:
 
 def known_views(project: Any, gathered: Gathered) -> KnownViews:
     """What is known of every row; a note says why where no fusion takes part."""
+    from ecotone.store.vectors import read_posteriors
+
     target = target_of(gathered)
     if not (target >= 0).any():
         return KnownViews(target, None, "", ["no label yet: nothing is known to compare with, so "
@@ -67,8 +69,9 @@ def known_views(project: Any, gathered: Gathered) -> KnownViews:
         return KnownViews(target, None, "", [
             "no fusion of the labels as they are now, so novelty goes by the embeddings alone and "
             "there are no probabilities with \"none of these\"; first run: ecotone fuse"])
-    record, sets = found
-    proba = np.array(sets["local" if record["preferred"] == "local" else "fused"])
+    record, _ = found
+    # The set that counts, which context may have had a part in, like in what was held out.
+    proba = np.array(read_posteriors(project.catalog, project.vectors, record["run"]).values)
     held = record["out_of_fold"]
     place = {name: row for row, name in enumerate(gathered.detections.id)}
     rows = np.array([place[name] for name in held["ids"]], dtype=np.intp)
