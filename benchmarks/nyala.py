@@ -12,7 +12,8 @@ run holds out.
 
 --embeddings NAME=FILE.npz adds a row: array `embeddings` (1213, D) in the order of labels.csv, or
 one array a seed, named by the seed, of a network that has not seen the seed's held-out individuals.
---onnx NAME=FILE.onnx adds a row the same way, from a model with its card beside it.
+Where it has seen those that similarities are calibrated on, its fusion trusts it too much.
+--onnx NAME=FILE.onnx adds a row the same way; any model that `ecotone embed` opens.
 """
 
 from __future__ import annotations
@@ -28,13 +29,15 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from ecotone.backends.base import open_backend
+from ecotone.engine.local import Failed, Job, run_jobs
 from ecotone.evaluation.summary import align
-from ecotone.reid import SimilarityCalibrator, calibration_pairs, evaluate_reid
+from ecotone.reid import SimilarityFusion, calibration_pairs, evaluate_reid
 from ecotone.reid.arcface import SubCenterArcFace
 from ecotone.reid.choosing import best_head
 from ecotone.reid.linear_heads import LinearHead, WhiteningHead
 from ecotone.reid.local_features import extract_local_features, local_scores
-from monkeys import CACHE, DATA, extract
+from monkeys import CACHE, DATA
 
 BAR = 2.0  # times the top-1 of the frozen embedding
 MOST = 10  # pictures of an individual and viewpoint
@@ -74,6 +77,26 @@ class Nyala:
         return np.column_stack([rows[a[same]], rows[b[same]]])
 
 
+def embed(data: Nyala, model: Path, cache: Path) -> np.ndarray:
+    """Embeddings (N, D) of whole pictures by a model's pooled layer, kept in `cache`."""
+    if not cache.is_file():
+        backend = open_backend(str(model))
+        whole = np.array([[0.0, 0.0, 1.0, 1.0]], dtype=np.float32)
+        jobs = [Job(name, data.folder / name, (name,), whole) for name in data.files]
+        found: dict[str, np.ndarray] = {}
+        for item in run_jobs(jobs, backend):
+            if isinstance(item, Failed):
+                raise SystemExit(f"{item.media_id}: {item.reason}")
+            if item.outputs.embeddings is None:
+                raise SystemExit(f"{model}: gives no embeddings.")
+            found.update(zip(item.detection_ids, item.outputs.embeddings, strict=True))
+            print(f"\r{len(found):,} of {len(jobs):,} pictures", end="", file=sys.stderr)
+        cache.parent.mkdir(parents=True, exist_ok=True)
+        np.savez(cache, embeddings=np.vstack([found[name] for name in data.files]))
+    with np.load(cache) as kept:
+        return kept["embeddings"]
+
+
 def local_matrix(data: Nyala, wanted: np.ndarray, cache: Path) -> np.ndarray:
     """(N, N) float32 scores of local features for the wanted pairs, kept in `cache`."""
     n = len(data.files)
@@ -100,14 +123,19 @@ def _grey(data: Nyala, row: int) -> np.ndarray:
         return np.asarray(picture.convert("L"))
 
 
-def calibrated(
-    similarity: np.ndarray, data: Nyala, rows: np.ndarray
-) -> Callable[[np.ndarray], np.ndarray]:
-    """A map of similarities to P(same individual), learnt on the pairs of `rows`."""
+def fused(
+    data: Nyala, rows: np.ndarray, learnt: dict[str, np.ndarray], asked: dict[str, np.ndarray]
+) -> np.ndarray:
+    """P(same individual) (N, N) of several similarities (WildFusion), calibrated on `rows`.
+
+    learnt: similarities of networks and heads that have not seen the individuals of `rows`.
+    """
     pairs = calibration_pairs(data.individual[rows], data.viewpoint[rows])
     left, right = rows[pairs.left], rows[pairs.right]
-    made = SimilarityCalibrator().fit(similarity[left, right], pairs.same, pairs.weight)
-    return lambda values: made.probability(values.ravel()).reshape(values.shape)
+    made = SimilarityFusion().fit(
+        {name: values[left, right] for name, values in learnt.items()}, pairs.same, pairs.weight
+    )
+    return made.probability(asked)
 
 
 def similarity_of(space: np.ndarray) -> np.ndarray:
@@ -120,8 +148,6 @@ def of_seed(
 ) -> dict[str, np.ndarray]:
     """Similarities (N, N) of every method for one seed."""
     train = ~data.held(seed)
-    fitted = train & ~never  # what the calibrated head learns from
-
     def fit(head: object, rows: np.ndarray) -> np.ndarray:
         head.fit(frozen[rows], data.individual[rows], data.viewpoint[rows])
         return similarity_of(head.transform(frozen))
@@ -133,17 +159,19 @@ def of_seed(
                        random_state=seed)
     out["best head"] = similarity_of(choice.head.transform(frozen))
     out["local features"] = local
-    calibration = np.flatnonzero(never)
-    probability = calibrated(local, data, data.asked(never))(local)
-    apart = fit(choice.fresh(), fitted)
-    headed = calibrated(apart, data, calibration)(out["best head"])
-    out["best head + local"] = (probability + headed) / 2
+    rows = data.asked(never)
+    learnt = {"head": fit(choice.fresh(), train & ~never), "local": local}
+    given = {"head": out["best head"], "local": local}
+    out["best head + local"] = fused(data, rows, learnt, given)
     for name, embed in extra.items():
         space = LinearHead().fit_transform(embed(seed), data.individual)
         out[name] = similarity_of(space)
-        there = calibrated(out[name], data, calibration)(out[name])
-        out[f"{name} + local"] = (probability + there) / 2
-        out[f"{name} + best head + local"] = (probability + there + headed) / 3
+        learnt, given = learnt | {name: out[name]}, given | {name: out[name]}
+        two = {key: learnt[key] for key in (name, "local")}
+        out[f"{name} + local"] = fused(data, rows, two, two)
+        out[" + ".join(["best head", "local", name])] = fused(
+            data, rows, {k: learnt[k] for k in ("head", "local", name)},
+            {k: given[k] for k in ("head", "local", name)})
     return out
 
 
@@ -156,8 +184,7 @@ def extra_rows(given: argparse.Namespace, data: Nyala) -> dict[str, Callable[[in
         out[name] = lambda seed, kept=kept: kept.get(str(seed), kept.get("embeddings"))
     for text in given.onnx:
         name, _, file = text.partition("=")
-        values, _ = extract(data.folder, data.files, Path(file), None,
-                            CACHE / f"nyala-{name}.npz")
+        values = embed(data, Path(file), given.cache / f"nyala-{name}.npz")
         out[name] = lambda seed, values=values: values
     return out
 
@@ -179,8 +206,8 @@ def main() -> None:
     given = arguments()
     data, models = Nyala(given.data / "nyala"), given.data / "models"
     seeds = range(given.first, given.first + given.seeds)
-    frozen, _ = extract(data.folder, data.files, models / "imagenet_mobilenet_v2.tflite",
-                        models / "imagenet_labels.txt", given.cache / "nyala-frozen.npz")
+    frozen = embed(data, models / "imagenet_mobilenet_v2.tflite",
+                   given.cache / "nyala-frozen.npz")
     never = ~np.any([data.held(s) for s in seeds], axis=0)
     asked = {s: data.asked(data.held(s)) for s in seeds}
     wanted = np.vstack([data.pairs(rows) for rows in (*asked.values(), data.asked(never))])
