@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 
@@ -79,3 +80,38 @@ def test_the_questions_of_suggest_come_first(reserve, client, ids):
     with Project(reserve) as project:  # what was taken back is no answer
         assert not project.catalog.newest_suggestions().answered.any()
         assert not project.catalog.chosen_media()
+
+
+@pytest.fixture
+def discovered(reserve):
+    """The project after a `discover` that flagged three detections and made two groups."""
+    from ecotone.project import Project
+    from ecotone.store.discoveries import DiscoveryTable
+
+    with Project(reserve) as project:
+        ids = project.catalog.detections().id
+        n = len(ids)
+        novelty, proposal, member = np.full(n, 0.1), np.zeros(n, dtype=int), np.zeros(n)
+        novelty[[3, 5, 7]] = 0.7, 0.9, 0.8
+        proposal[[3, 5]], proposal[7] = 1, 2
+        member[[3, 5, 7]] = 0.6, 0.9, 0.5
+        run = project.catalog.start_run("discover")
+        project.catalog.add_discovery(run, DiscoveryTable(
+            ids, novelty, novelty > 0.5, proposal - 1, proposal, member, np.zeros(n, dtype=int)))
+        project.catalog.finish_run(run)
+    return ids
+
+
+def test_novel_ones_and_groups_appear_after_discover(discovered, client):
+    for _ in range(100):
+        queues = {q["queue"]: q for q in client.get("/api/state").json()["queues"]}
+        if "novel" in queues:
+            break
+    assert queues["novel"]["left"] == 3 and "repeats" not in queues
+    assert queues["clusters"]["groups"] == [{"group": "1", "left": 2}, {"group": "2", "left": 1}]
+    assert client.queue(queue="novel")["ids"] == [discovered[i] for i in (5, 7, 3)]
+    group = client.queue(queue="clusters", group="1")["ids"]
+    assert group == [discovered[5], discovered[3]]
+    client.decide(kind="label", items=[{"id": i, "label": "aardvark"} for i in group])
+    assert client.queue(queue="clusters")["ids"] == [discovered[7]]
+    assert client.get("/api/queue", params={"queue": "clusters", "group": "9"}).status_code == 422

@@ -12,7 +12,7 @@ from fastapi.staticfiles import StaticFiles
 from jinja2 import Environment, FileSystemLoader
 
 from ecotone.errors import EcotoneError, InputError, MediaError
-from ecotone.project.deciding import ConflictError
+from ecotone.project.deciding import MOST, ConflictError
 from ecotone.review import cards, deciding, learning, names, pairs, queues
 from ecotone.review.learning import Learner
 from ecotone.review.pictures import SIDES, Pictures
@@ -133,12 +133,13 @@ def _reading(app: FastAPI, desk: Desk) -> None:
         queue: str = "next", name: str = "", site: str = "", start: str = "", end: str = "",
         show: str = "", group: str = "", of: Many = (),
         skip: Annotated[int, Query(ge=0)] = 0, n: Annotated[int, Query(ge=0, le=CARDS)] = 24,
+        most: Annotated[int, Query(ge=1, le=MOST)] = LISTED,
     ) -> JSONResponse:
         view.sync()
         wanted = Filter(name, site, start, end, show, of, group)
         with view.lock:
             found = queues.find(view, queue, wanted)
-            rows = found.rows[skip : skip + LISTED].tolist()
+            rows = found.rows[skip : skip + most].tolist()
             return JSONResponse({
                 "queue": queue, "total": len(found.rows), "skip": skip,
                 "ids": view.table.id[rows].tolist(), "version": view.version, "epoch": view.epoch,

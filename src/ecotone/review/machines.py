@@ -24,7 +24,10 @@ STAYS = ("people", "unchanged", "trusted")  # stages of a refinement that change
 class Machines:
     """name: (N,) number into `names` of the surest global answer, -1 for none; score: (N,).
     mapped: (N,) local class that this answer stands for, -1 where it stands for none. human: (N,)
-    bool, perhaps a person. refined: row -> (label before, label after, stage), of those changed."""
+    bool, perhaps a person. refined: row -> (label before, label after, stage), of those changed.
+    novelty: row -> probability that it is of no known class, of those flagged. groups: "clusters"
+    (proposals of `ecotone discover`, the surest first) and "repeats" (boxes that come back) ->
+    group -> its rows."""
 
     names: list[str]
     name: np.ndarray
@@ -32,6 +35,8 @@ class Machines:
     mapped: np.ndarray
     human: np.ndarray
     refined: dict[int, tuple[str, str, str]] = field(default_factory=dict)
+    novelty: dict[int, float] = field(default_factory=dict)
+    groups: dict[str, dict[str, list[int]]] = field(default_factory=dict)
 
     @classmethod
     def nothing(cls, n: int) -> Machines:
@@ -48,6 +53,7 @@ class Machines:
         return Machines(
             self.names, np.append(self.name, new.name), np.append(self.score, new.score),
             np.append(self.mapped, new.mapped), np.append(self.human, new.human), self.refined,
+            self.novelty, self.groups,
         )
 
 
@@ -72,7 +78,27 @@ def read_machines(project: Any, table: Table, answers: Answers) -> Machines:
             part = sparse.csr_matrix((data, indices, indptr), shape=shape)
             _fill(out, table, ids.astype(str).tolist(), part, first, local, person)
     out.refined = _refined(project, table)
+    out.novelty, out.groups = _discovered(project, table)
     return out
+
+
+def _discovered(
+    project: Any, table: Table
+) -> tuple[dict[int, float], dict[str, dict[str, list[int]]]]:
+    run = project.catalog.newest_discovery()
+    if not run:
+        return {}, {}
+    found = project.catalog.discovery(run)
+    rows = np.array([table.row_of.get(i, -1) for i in found.detection_id], dtype=np.int64)
+    flagged = np.flatnonzero(found.novel & (rows >= 0))
+    groups: dict[str, dict[str, list[int]]] = {}
+    surest = np.argsort(-found.membership, kind="stable")
+    for key, group, order in (
+        ("clusters", found.proposal, surest), ("repeats", found.repeat, np.arange(len(rows))),
+    ):
+        for at in order[(group[order] > 0) & (rows[order] >= 0)]:
+            groups.setdefault(key, {}).setdefault(str(group[at]), []).append(int(rows[at]))
+    return {int(rows[at]): float(found.novelty[at]) for at in flagged}, groups
 
 
 def _fill(

@@ -117,6 +117,29 @@ def _refined(view: View) -> Found:
     return Found(rows, reasons)
 
 
+def _novel(view: View) -> Found:
+    known = view.machines.novelty
+    rows = sorted(known, key=lambda row: (-known[row], row))
+    return Found(np.array(rows, dtype=np.int64),
+                 {row: f"none of these {p:.0%}" for row, p in known.items()})
+
+
+def _clusters(view: View) -> Found:
+    return _groups(view, "clusters", "group {}")
+
+
+def _repeats(view: View) -> Found:
+    return _groups(view, "repeats", "place {}")
+
+
+def _groups(view: View, key: str, text: str) -> Found:
+    groups = view.machines.groups.get(key, {})
+    order = sorted(groups, key=int)
+    rows = [row for group in order for row in groups[group]]
+    reasons = {row: text.format(group) for group in order for row in groups[group]}
+    return Found(np.array(rows, dtype=np.int64), reasons)
+
+
 def _people(view: View) -> Found:
     return Found(np.array(sorted(view.voices.disputed), dtype=np.int64))
 
@@ -154,6 +177,12 @@ QUEUES: dict[str, Queue] = {
                      needs=_fused),
     "refined": Queue("Changed by refine", "brought down to a finer class", _refined,
                      needs=lambda view: bool(view.machines.refined)),
+    "novel": Queue("Novel", "perhaps of a class that has no label yet", _novel,
+                   needs=lambda view: bool(view.machines.novelty)),
+    "clusters": Queue("Groups to name", "look alike and have no name: one decision for all",
+                      _clusters, needs=lambda view: "clusters" in view.machines.groups),
+    "repeats": Queue("Boxes that come back", "often the same stone or branch", _repeats,
+                     needs=lambda view: "repeats" in view.machines.groups),
     "people": Queue("People disagree", "two people gave different names", _people, ALL,
                     needs=lambda view: bool(view.voices.disputed)),
     "model": Queue("Model disagrees", "labels that the model did not foretell", _model, ALL,
@@ -176,6 +205,13 @@ def find(view: View, queue: str, wanted: Filter) -> Found:
         raise InputError(f"show {show!r}: expected {OPEN}, {LABELLED} or {ALL}.")
     found = _similar(view, wanted.of) if queue == "similar" else order_of(view, queue)
     keep = mask(view, wanted, show)
+    if wanted.group:
+        members = view.machines.groups.get(queue, {}).get(wanted.group)
+        if members is None:
+            raise InputError(f"group {wanted.group!r}: there is none in this queue.")
+        inside = np.zeros(len(keep), dtype=bool)
+        inside[members] = True
+        keep &= inside
     return Found(found.rows[keep[found.rows]], found.reasons)
 
 
@@ -241,6 +277,13 @@ def embedding_name(view: View) -> str:
     return choose_embeddings(view.project)
 
 
+def _left_of(view: View, key: str) -> list[dict[str, Any]]:
+    """The groups of a queue with what has no label yet in each."""
+    free = view.table.used & ~view.voices.labelled
+    groups = view.machines.groups[key]
+    return [{"group": g, "left": int(free[groups[g]].sum())} for g in sorted(groups, key=int)]
+
+
 def listing(view: View) -> list[dict[str, Any]]:
     """The queues that have something to show, with how much is left in each."""
     out = []
@@ -248,6 +291,9 @@ def listing(view: View) -> list[dict[str, Any]]:
         if not queue.needs(view):
             continue
         left = len(find(view, key, Filter()).rows)
-        out.append({"queue": key, "title": queue.title, "what": queue.what, "left": left,
-                    "show": queue.show})
+        told = {"queue": key, "title": queue.title, "what": queue.what, "left": left,
+                "show": queue.show}
+        if key in view.machines.groups:
+            told["groups"] = _left_of(view, key)
+        out.append(told)
     return out

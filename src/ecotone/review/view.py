@@ -192,15 +192,13 @@ class View:
         boxes = self.connection.execute(
             f"SELECT count(*) - ({people}) FROM detection").fetchone()[0]
         last = (self.catalog.note(LATEST) or {}).get("run", "")
-        refined = self.connection.execute(
-            "SELECT count(*), (SELECT count(*) FROM refinement_undone) FROM run "
-            "WHERE command = 'refine' AND status = 'done'").fetchone()
-        matched = self.connection.execute(
-            "SELECT count(*), (SELECT count(*) FROM identification_undone) FROM run "
-            "WHERE command LIKE 'individuals %' AND status = 'done'").fetchone()
+        done = self.connection.execute(
+            "SELECT count(*), (SELECT count(*) FROM refinement_undone), "
+            "(SELECT count(*) FROM identification_undone) FROM run WHERE status = 'done' AND "
+            "(command IN ('refine', 'discover') OR command LIKE 'individuals %')").fetchone()
         sets = self.connection.execute(
             "SELECT count(*), coalesce(max(n), 0) FROM shard").fetchone()
-        return boxes, last, *refined, *matched, *sets
+        return boxes, last, *done, *sets
 
     def _last_label(self) -> int:
         return int(self.connection.execute(

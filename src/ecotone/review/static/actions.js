@@ -66,10 +66,10 @@ export class Actions {
     if (best) this.label({ label: best.label });
   }
 
-  async choose(ids = this.state.targets(), first = "") {
+  async choose(ids = this.state.targets(), first = "", title = "") {
     if (!ids.length) return;
     const what = ids.length === 1 ? "Class of this one" : `Class of these ${ids.length}`;
-    const choice = await this.hooks.picker.ask(what, first);
+    const choice = await this.hooks.picker.ask(title || what, first);
     this.hooks.back();
     if (!choice) return;
     if (!choice.local && !choice.special) this.hooks.newClass(choice.label);

@@ -10,7 +10,7 @@ export const KEYS = [
   ["N, →", "next"], ["P, ←", "back"], ["↑ ↓", "a row up or down"],
   ["Space or X", "select"], ["Shift + arrows", "select on the way"], ["Ctrl + A", "select all shown"],
   ["Esc", "select nothing"],
-  ["E", "the whole burst"],
+  ["E", "the whole burst"], ["G", "the whole group, where there are groups"],
   ["Z, Ctrl + Z", "undo"], ["Y, Ctrl + Y", "redo"],
   ["W", "whole picture"], ["S", "show people sharp"], ["F", "fix the box"],
   ["M", "more like this"], ["?", "this list"],

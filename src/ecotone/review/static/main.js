@@ -202,11 +202,32 @@ function bar() {
     button("Human", "H", () => actions.special("human")),
     button("Unknown", "U", () => actions.special("unknown")),
     button("Burst…", "E", () => actions.wholeBurst()),
+    ...(grouped() ? [button("Whole group…", "G", () => wholeGroup())] : []),
     button("Undo", "Z", () => actions.undo(), { disabled: !author || !actions.undoable }),
     button("Redo", "Y", () => actions.redo(), { disabled: !author || !actions.redoable }),
     el("span", { class: "chosen", role: "status" }, n ? `${n} selected` : ""),
     ...(n ? [button("Select nothing", "Esc", () => state.clearSelection())] : []),
   );
+}
+
+/** The group that is shown, or that the card in focus belongs to. */
+function grouped() {
+  const groups = about?.queues.find((q) => q.queue === state.queue.queue)?.groups;
+  if (!groups) return "";
+  const told = state.reasons[state.focus]?.match(/^(?:group|place) (\d+)$/);
+  return state.queue.group || (told ? told[1] : "");
+}
+
+/** One decision for everything in a group that nobody has decided. */
+async function wholeGroup() {
+  const group = grouped();
+  if (!group) return;
+  try {
+    const found = await get("/api/queue", { queue: state.queue.queue, group, n: 0, most: 5000 });
+    await actions.choose(found.ids, "", `Class of all ${count(found.ids.length)} in group ${group}`);
+  } catch (error) {
+    failed(error);
+  }
 }
 
 async function learn() {
@@ -287,7 +308,7 @@ function keyboard() {
     "Shift+ArrowRight": next, "Shift+ArrowLeft": back, "Shift+ArrowDown": down, "Shift+ArrowUp": up,
     " ": select, x: select, Escape: () => state.clearSelection(),
     "Ctrl+a": () => { state.ids.slice(0, state.shown).forEach((id) => state.selected.add(id)); state.tell("selection"); },
-    e: () => actions.wholeBurst(),
+    e: () => actions.wholeBurst(), g: () => wholeGroup(),
     w: () => detail.toggleWhole(), s: () => detail.reveal(), f: () => detail.startBox(false),
     m: () => state.focus && actions.similar(state.focus),
     1: () => actions.nth(0), 2: () => actions.nth(1), 3: () => actions.nth(2), 4: () => actions.nth(3), 5: () => actions.nth(4),

@@ -83,9 +83,13 @@ export function showFilters(state, now, change) {
     change(Object.fromEntries([...data].map(([k, v]) => [k, String(v)])));
   };
   const more = now.queue === "similar";
+  const groups = state.queues.find((q) => q.queue === now.queue)?.groups ?? [];
   $("filters").onsubmit = (event) => event.preventDefault();
   $("filters").onchange = read;
   $("filters").replaceChildren(
+    ...(groups.length ? [el("label", {}, "Group ", el("select", { name: "group" },
+      option("", `all ${groups.length}`, now.group ?? ""),
+      ...groups.map((g) => option(g.group, `${g.group} (${g.left} open)`, now.group))))] : []),
     el("label", {}, "Class ", el("select", { name: "name" }, option("", "any", now.name ?? ""),
       ...state.classes.map((c) => option(c.label, c.labelled ? `${c.label} (${c.labelled})` : c.label, now.name)))),
     el("label", {}, "Site ", el("select", { name: "site" }, option("", "any", now.site ?? ""),
