@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import posixpath
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -185,20 +185,23 @@ class OwnRows:
 
     def people(self) -> Iterator[Row]:
         """People's labels that count now and stand in no kept study."""
-        table, boxes = self.labels, None
+        table, boxes = self.labels, {}
+        if any(table.detection_id):
+            detections = self.catalog.detections()
+            boxes = dict(zip(detections.id, detections.bbox, strict=True))
         taken = set(self.known.observations)
+        silent = said_anew(table, boxes, self.catalog.replaced_boxes())
         for n in current_rows(table):
+            if n in silent:
+                continue
             name = table.observation_id[n]
             if name and name in self.known.observations and self._from_study(n):
                 continue
             if table.media_id[n] not in self.row_of:
                 continue
-            if table.detection_id[n] and boxes is None:
-                detections = self.catalog.detections()
-                boxes = dict(zip(detections.id, detections.bbox, strict=True))
             identity = name if name and name not in taken else f"label-{table.number[n]}"
             taken.add(identity)
-            yield self._person(n, identity, (boxes or {}).get(table.detection_id[n]))
+            yield self._person(n, identity, boxes.get(table.detection_id[n]))
 
     def _from_study(self, n: int) -> bool:
         return str(self.labels.source[n]).startswith("sources/")
@@ -238,6 +241,22 @@ def current_rows(table: LabelTable) -> list[int]:
     for unit, batch in zip(units, table.batch, strict=True):
         newest[unit] = max(batch, newest.get(unit, 0))
     return [n for n, unit in enumerate(units) if table.batch[n] == newest[unit]]
+
+
+def said_anew(table: LabelTable, boxes: Iterable[str], replaced: set[str]) -> set[int]:
+    """Rows that newer ones say anew: of a picture each of whose boxes (ids) has a newer label of
+    its own, and of boxes that a person's box stands for, which has their label."""
+    own: dict[str, int] = {}
+    for detection, number in zip(table.detection_id, table.number, strict=True):
+        if detection:
+            own[detection] = max(int(number), own.get(detection, 0))
+    oldest: dict[str, int] = {}  # newest own label of the box of a picture that has the oldest one
+    for detection in boxes if own else ():
+        medium = detection.rpartition(":")[0]
+        number = own.get(detection, 0)
+        oldest[medium] = min(number, oldest.get(medium, number))
+    return {n for n, (d, m) in enumerate(zip(table.detection_id, table.media_id, strict=True))
+            if d in replaced or (not d and oldest.get(m, 0) > table.number[n])}
 
 
 def relative_paths(media: MediaTable) -> np.ndarray:

@@ -15,6 +15,7 @@ from typing import Any
 from ecotone.store import discoveries as discovery_rows
 from ecotone.store import labels as label_rows
 from ecotone.store import media as media_rows
+from ecotone.store import person_boxes
 from ecotone.store import refinements as refinement_rows
 from ecotone.store import runs as run_rows
 from ecotone.store import studies as study_rows
@@ -126,6 +127,10 @@ class Catalog:
         for medium, number, category in rows:
             here[medium].append((f"{medium}:{number}", category))
         return label_rows.current_labels(table, here)
+
+    def replaced_boxes(self) -> set[str]:
+        """Ids of the detections that a box drawn by a person stands for."""
+        return person_boxes.replaced_boxes(self.connection)
 
     def label_names(self) -> dict[str, tuple[str, str]]:
         """Class name -> (scientificName, vernacularName), "" where a name was never given."""

@@ -66,6 +66,13 @@ def hold_boxes(connection: sqlite3.Connection, media: Sequence[int]) -> None:
             _retire(connection, medium, number, True)
 
 
+def replaced_boxes(connection: sqlite3.Connection) -> set[str]:
+    """Ids of the detections that a person's box stands for."""
+    return {row[0] for row in connection.execute(
+        f"""SELECT m.id || ':' || b.replaces FROM ({_COUNT}) b JOIN medium m ON m.n = b.medium
+            WHERE b.replaces >= 0""")}
+
+
 def boxed_media(connection: sqlite3.Connection) -> set[int]:
     """The media (by number) in which a person's box counts."""
     return {row[0] for row in connection.execute(_COUNT)}

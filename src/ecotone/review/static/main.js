@@ -275,6 +275,7 @@ async function renew(learned = false) {
   const before = about?.history.length ?? 0;
   behind = false;
   about = await get("/api/state");
+  if (about.version < state.version) behind = true; // made a moment before: asked again next time
   const last = about.history[about.history.length - 1];
   if (learned && last && about.history.length > before) {
     status.toast(`Learned from ${count(last.labels)} labels: ${(100 * last.accuracy).toFixed(1)} % right. The queue is in a new order.`);
