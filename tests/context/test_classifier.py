@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.util
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -141,6 +145,41 @@ def test_tiny_and_uniform_inputs(n):
     clf = ContextClassifier().fit(["fox"] * n, ["fox"] * n, ["s"] * n, ["2024-05-01 10:00:00"] * n)
     assert np.allclose(clf.predict_proba(["fox"] * n, ["s"] * n), 1.0)
     assert clf.gain_ == 0.0
+
+
+def test_times_that_no_label_covers_are_a_blend_of_both_views():
+    w = world(4, effects=True)
+    labels = w.labels(500)
+    late = w.seconds > np.quantile(w.seconds, 0.6)
+    labels[late] = None
+    clf = ContextClassifier(NAMES).fit(w.proba, labels, w.site, w.seconds)
+    proba = clf.predict_proba(w.proba, w.site, w.seconds)
+    right = (proba.argmax(axis=1) == w.y)[late].mean()
+    assert right > (w.proba.argmax(axis=1) == w.y)[late].mean() + 0.02
+    assert np.allclose(proba.sum(axis=1), 1)
+
+
+def benchmark():
+    file = Path(__file__).resolve().parents[2] / "benchmarks" / "context.py"
+    spec = importlib.util.spec_from_file_location("benchmark_context", file)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # dataclasses look their module up
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_real_sites_gain_and_no_site_left_out_loses(shared_data):
+    bench = benchmark()
+    data = bench.read(shared_data / "ain" / "classifications.csv")
+    everything = np.ones(len(data.said), dtype=bool)
+    assert len(data.said) == 6106
+    known = bench.draw(data, 0.05, 0, everything)
+    found = bench.run(data, known, ~known)
+    assert found["context first"] - found["model first"] > 5.0
+    assert found["context first"] - found["map first"] > 3.0
+    out = data.site == "32.1"
+    held = bench.run(data, bench.draw(data, 0.05, 0, ~out), out)
+    assert held["context first"] >= held["model first"]
 
 
 def test_it_is_public():

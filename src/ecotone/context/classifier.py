@@ -13,16 +13,27 @@ from sklearn.base import BaseEstimator
 
 from ecotone.context.choosing import Gate, Pool
 from ecotone.context.folds import Known
-from ecotone.context.image import GivenImage, MappedImage, NamedImage, as_evidence, take_evidence
+from ecotone.context.image import (
+    TINY,
+    GivenImage,
+    MappedImage,
+    NamedImage,
+    as_evidence,
+    take_evidence,
+)
 from ecotone.context.learning import Held, learn_new_sites, learn_seen
 from ecotone.context.model import ContextModel
 from ecotone.context.neighbours import neighbour_evidence
 from ecotone.context.pictures import names_of, picture_numbers, soft_targets
-from ecotone.context.when import Situation, situation
+from ecotone.context.when import DAY, Situation, situation
 from ecotone.errors import InputError
 from ecotone.fusion.inputs import check_classes
+from ecotone.fusion.local_model import softmax
 from ecotone.fusion.threads import one_blas_thread
 from ecotone.types import GlobalScores
+
+BEYOND = 0.6  # weight of what was learned here at times that no label covers: habits drift, so the
+# rest is what is trusted at sites without labels
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,7 +70,8 @@ class ContextClassifier(BaseEstimator):
 
     What is used is decided out of fold: image alone unless context is better by more than a
     standard error; a site that loses is left to the image; sites without a label get only what
-    held up when whole sites were left out. Attributes after `fit`: classes_, gain_ (what context
+    held up when whole sites were left out; times that no label covers, a blend of both. Attributes
+    after `fit`: classes_, gain_ (what context
     adds out of fold, in points), report_ (all that was decided), silent_sites_, oof_proba_
     ((N, K), NaN where unlabelled).
     Sources: FINCH (bounded adaptive weight of context, image-only as a special case); pooling in
@@ -104,6 +116,8 @@ class ContextClassifier(BaseEstimator):
         known = Known(given, where, rows, target[rows], start, self.random_state)
         self.classes_ = np.asarray(classes, dtype=object)
         self._seen_sites = frozenset(where.site[rows])
+        times = where.seconds[rows][~np.isnan(where.seconds[rows])]
+        self._span = (times.min(), times.max()) if len(times) else (-np.inf, np.inf)
         self._learn(known)
         self.oof_proba_ = np.full((n, len(classes)), np.nan)
         labelled = np.isin(picture, rows)
@@ -148,7 +162,17 @@ class ContextClassifier(BaseEstimator):
             at = np.flatnonzero(chosen)
             if len(at):
                 out[at] = part.proba(given, where, at)
+        at = np.flatnonzero(seen & ~silent & self._beyond(where.seconds))
+        if len(at):
+            new = np.log(np.maximum(self._new.proba(given, where, at), TINY))
+            old = np.log(np.maximum(out[at], TINY))
+            out[at] = softmax(BEYOND * old + (1.0 - BEYOND) * new)
         return out[picture]
+
+    def _beyond(self, seconds: np.ndarray) -> np.ndarray:
+        """(P,) whether a picture is more than a day outside of the time that labels cover."""
+        first, last = self._span
+        return (seconds < first - DAY) | (seconds > last + DAY)
 
     def image_proba(self, evidence: object) -> np.ndarray:
         """What the image alone says, (M, K): the posteriors given, or those of the learned map."""

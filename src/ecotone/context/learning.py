@@ -69,14 +69,33 @@ def learn_seen(known: Known) -> Held:
             name, gate, least, which = kind, found, cost, (time, place)
             made = found.apply(folds.image, context)
     model = fit_on(known, folds, np.arange(len(rows)), *which) if gate.level > 0 else None
-    pool = choose_pool(made, folds.where.event, known.prior, rows, target, units)
-    pooled = made if pool is None else pool.apply(made, folds.where.event, known.prior)
+    if model is None:
+        image, made = _map_or_names(known, folds, image)
+        plain = made[rows]
+    prior = _prior_for(image, known)
+    pool = choose_pool(made, folds.where.event, prior, rows, target, units)
+    pooled = made if pool is None else pool.apply(made, folds.where.event, prior)
     sites = folds.where.site[rows]
     silent = harmed(pooled[rows], plain, target, sites, units)
     out = np.where(np.isin(sites, silent)[:, None], plain, pooled[rows])
     report = _report(name, (out, plain, target, units), gate, pool, model)
     report["silent_sites"] = silent
-    return Held(image, model, gate, pool, known.prior, out, report, silent)
+    return Held(image, model, gate, pool, prior, out, report, silent)
+
+
+def _map_or_names(
+    known: Known, folds: Folds, learned: GivenImage | MappedImage
+) -> tuple[GivenImage | MappedImage | NamedImage, np.ndarray]:
+    """Where the image is alone: answers of a model by their names, unless the map that labels teach
+    is better out of fold. The image model and its held-out posteriors (L, K)."""
+    named = known.start.names_only(known.target)
+    if not isinstance(named, NamedImage):
+        return learned, folds.image
+    by_name = named.proba(known.evidence)[folds.look]
+    at = folds.at
+    if better(folds.image[at], by_name[at], known.target, unit_of(known)):
+        return learned, folds.image
+    return named, by_name
 
 
 def unit_of(known: Known) -> np.ndarray:
