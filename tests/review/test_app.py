@@ -194,9 +194,9 @@ def test_pairs_are_stored_and_taken_back(client, ids, reserve):
                     for d in read_decisions(project.catalog.connection)]
 
     pair = (min(ids[:2]), max(ids[:2]))
-    assert client.decide(kind="match", id=ids[1], other=ids[0], same=True).json()["stored"]
+    assert client.decide(kind="match", id=ids[1], other=ids[0], word="same").json()["stored"]
     assert said() == [(*pair, "same", "Ana")]
-    client.decide("Ben", kind="match", id=ids[0], other=ids[1], same=False)
+    client.decide("Ben", kind="match", id=ids[0], other=ids[1], word="different")
     assert said() == [(*pair, "different", "Ben")]
     client.decide("Ben", kind="undo")
     assert [row[2] for row in said()] == ["same"]

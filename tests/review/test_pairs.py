@@ -36,13 +36,29 @@ def test_pairs_come_once_the_least_certain_first(matched, client):
 
 
 def test_a_decided_pair_leaves_and_comes_back(matched, client):
-    client.decide(kind="match", id=matched[5], other=matched[0], same=True)
+    client.decide(kind="match", id=matched[5], other=matched[0], word="same")
     assert client.get("/api/pairs").json()["total"] == 1
     (told,) = client.get("/api/pairs", params={"decided": True}).json()["pairs"]
     assert told["said"]["decision"] == "same" and told["said"]["author"] == "Ana"
     answer = client.decide(kind="undo").json()
     assert set(answer["target"]["detections"]) == {matched[0], matched[5]}
     assert client.get("/api/pairs").json()["total"] == 2
+
+
+def test_a_pair_that_nobody_can_tell_is_not_asked_about_again(matched, client):
+    client.decide(kind="match", id=matched[5], other=matched[0], word="cannot tell")
+    assert client.get("/api/pairs").json()["total"] == 1
+    (told,) = client.get("/api/pairs", params={"decided": True}).json()["pairs"]
+    assert told["said"]["decision"] == "cannot tell" and told["said"]["author"] == "Ana"
+    client.decide("Ben", kind="match", id=matched[5], other=matched[0], word="same")
+    (told,) = client.get("/api/pairs", params={"decided": True}).json()["pairs"]
+    assert told["said"]["decision"] == "same"
+    client.decide("Ben", kind="undo")
+    (told,) = client.get("/api/pairs", params={"decided": True}).json()["pairs"]
+    assert told["said"]["decision"] == "cannot tell"
+    assert client.decide(kind="undo").json()["stored"]
+    assert client.get("/api/pairs").json()["total"] == 2
+    assert client.decide(kind="match", id=matched[5], other=matched[0]).status_code == 422
 
 
 def test_without_matches_there_is_no_such_queue(client):

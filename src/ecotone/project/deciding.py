@@ -30,6 +30,7 @@ from ecotone.store.runs import now
 from ecotone.store.tables import LabelTable, NewLabel
 
 SOURCE = "review"
+UNSURE = "cannot tell"  # a word on a pair that says neither same nor different
 MOST = 5000  # detections of one decision
 LEAST_SIDE = 1e-3  # of a box, share of the picture
 LONGEST = 200  # letters of a name
@@ -207,12 +208,15 @@ def _carry_label(
     insert_labels(connection, [carried], table.created[row], "", SOURCE, made.n)
 
 
-def match(catalog: Any, key: str, author: str, a: str, b: str, same: bool) -> Decision:
+def match(catalog: Any, key: str, author: str, a: str, b: str, word: str) -> Decision:
     """Store whether two detections show the same individual; see `store.individuals`.
 
-    Raises InputError on an unknown detection.
+    word: SAME, DIFFERENT or UNSURE, which keeps the pair open for the models but is remembered.
+    Raises InputError on an unknown detection or another word.
     """
     _check_asker(key, author)
+    if word not in (SAME, DIFFERENT, UNSURE):
+        raise InputError(f"a pair is {word!r}: expected {SAME}, {DIFFERENT} or {UNSURE}.")
     with catalog.transaction() as connection:
         before = rows.find_decision(connection, key)
         if before is not None:
@@ -223,7 +227,7 @@ def match(catalog: Any, key: str, author: str, a: str, b: str, same: bool) -> De
             raise InputError(f"{a}, {b}: expected two different detections of this project.")
         first, second = sorted((a, b))
         counted = {(d.first, d.second): d.decision for d in read_decisions(connection)}
-        content = {"first": first, "second": second, "said": SAME if same else DIFFERENT,
+        content = {"first": first, "second": second, "said": word,
                    "before": counted.get((first, second), OPEN)}
         made = rows.insert_decision(connection, key, "match", author, now(), content)
         _say_of_pair(connection, made, "said", author)
@@ -233,7 +237,8 @@ def match(catalog: Any, key: str, author: str, a: str, b: str, same: bool) -> De
 def _say_of_pair(connection: Any, made: Decision, what: str, author: str) -> None:
     """Let a pair be what a decision said of it, or what counted before."""
     pair = made.content
-    said = PairDecision(pair["first"], pair["second"], pair[what], author, SOURCE)
+    word = OPEN if pair[what] == UNSURE else pair[what]
+    said = PairDecision(pair["first"], pair["second"], word, author, SOURCE)
     insert_decisions(connection, [said], now())
 
 

@@ -37,7 +37,7 @@ def decide(desk: Desk, asked: Decide) -> dict[str, Any]:
 
 def _match(view: View, asked: Decide, author: str) -> dict[str, Any]:
     with view.lock:
-        made = store.match(view.catalog, asked.key, author, asked.id, asked.other, asked.same)
+        made = store.match(view.catalog, asked.key, author, asked.id, asked.other, asked.word)
         return _answer(view, made, author, [])
 
 
@@ -117,7 +117,8 @@ def changes(
         return {
             "version": view.version, "epoch": view.epoch, "all": not known,
             "cards": _cards(view, sorted(ids)) if known and ids else [],
-            "learning": learner.status(), **stacks(view, author),
+            "learning": learner.status(), "machines": view.machines_read,
+            **stacks(view, author),
         }
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from ecotone.project.deciding import UNSURE
 from ecotone.review import cards
 from ecotone.review.view import View
+from ecotone.store import decisions
 from ecotone.store import individuals as store
 
 CANDIDATES = 3  # of each animal that are asked about
@@ -45,7 +47,13 @@ def _read(view: View, run: str) -> list[Pair]:
 
 def said(view: View) -> dict[tuple[str, str], store.PairDecision]:
     """What people decided of pairs, by the two ids in order."""
-    return {(d.first, d.second): d for d in store.read_decisions(view.connection)}
+    out = {}
+    for d in decisions.standing(view.connection, "match"):
+        pair = d.content["first"], d.content["second"]
+        out.pop(pair, None)
+        if d.content["said"] == UNSURE:
+            out[pair] = store.PairDecision(*pair, UNSURE, d.author, "review", d.created)
+    return out | {(d.first, d.second): d for d in store.read_decisions(view.connection)}
 
 
 def left(view: View) -> int:

@@ -35,4 +35,4 @@ class Decide(BaseModel):
     bbox: list[float] = Field(default_factory=list, max_length=4)
     add: bool = False
     other: str = Field("", max_length=200)
-    same: bool = False
+    word: Literal["", "same", "different", "cannot tell"] = ""

@@ -100,6 +100,14 @@ def is_undone(connection: sqlite3.Connection, n: int) -> bool:
     return connection.execute("SELECT 1 FROM undone WHERE target = ?", (n,)).fetchone() is not None
 
 
+def standing(connection: sqlite3.Connection, kind: str) -> list[Decision]:
+    """The decisions of a kind that were not taken back, oldest first."""
+    rows = connection.execute(
+        f"""SELECT {_COLUMNS} FROM decision WHERE kind = ?
+            AND n NOT IN (SELECT target FROM undone) ORDER BY n""", (kind,))
+    return [_decision(row) for row in rows]
+
+
 def media_of(connection: sqlite3.Connection, decisions: Iterable[int]) -> set[str]:
     """The media whose labels or boxes these decisions touched."""
     found: set[str] = set()

@@ -2,10 +2,16 @@
 // as stored when the server has said so.
 
 import { newKey } from "./api.js";
-import { $, el, name, time } from "./dom.js";
+import { $, el, name, tell, time } from "./dom.js";
 import { toast } from "./status.js";
 
 export const SPECIAL = { blank: "blank", human: "human", unknown: "unknown", vehicle: "vehicle" };
+
+/** What was stored, for those who listen to the page. */
+function storedWords({ items }) {
+  const names = [...new Set(items.map((i) => i.label || i.special))];
+  return `${names.slice(0, 3).join(", ")}${names.length > 3 ? " and others" : ""}${items.length > 1 ? ` on ${items.length}` : ""}`;
+}
 
 export class Actions {
   constructor(state, outbox, hooks) {
@@ -98,9 +104,20 @@ export class Actions {
     if (author) this.outbox.add({ key: newKey(), author, kind: "box", id, bbox, add });
   }
 
-  match(id, other, same) {
+  /** The same individual or not; word: "same", "different" or "cannot tell". */
+  match(id, other, word) {
     const author = this.author();
-    if (author) this.outbox.add({ key: newKey(), author, kind: "match", id, other, same });
+    if (author) this.outbox.add({ key: newKey(), author, kind: "match", id, other, word });
+  }
+
+  /** The picture in focus as large as the window. */
+  enlarge() {
+    this.hooks.enlarge();
+  }
+
+  /** Put the focus back on the cards. */
+  back() {
+    this.hooks.back();
   }
 
   similar(id) {
@@ -125,6 +142,8 @@ export class Actions {
     if (ids.length) state.tell("cards", ids);
     this.undoable = answer.undo;
     this.redoable = answer.redo;
+    if (request.kind === "label") tell(`Stored: ${storedWords(request)}`);
+    if (request.kind === "match") tell(`Stored: ${request.word}`);
     if (request.kind === "undo" || request.kind === "redo") this.turned(request.kind, answer);
     if (request.kind === "box" && answer.made) this.boxed(request, answer);
     this.hooks.stored(answer, request);

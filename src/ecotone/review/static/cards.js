@@ -29,6 +29,7 @@ export class Grid {
     this.box = $("cards");
     this.nodes = new Map();
     this.sharp = new Set();
+    this.blurs = true;
     this.box.addEventListener("click", (event) => this.clicked(event));
     this.box.addEventListener("dblclick", (event) => {
       const id = event.target.closest("[data-id]")?.dataset.id;
@@ -81,29 +82,38 @@ export class Grid {
     const best = card.top[0];
     const spoken = said(card, this.state.pending.get(card.id));
     const reason = this.state.reasons[card.id];
-    const hidden = card.human && !this.sharp.has(card.id);
+    const hidden = card.human && this.blurs && !this.sharp.has(card.id);
     const old = node.querySelector("img");
     const source = pictureUrl("crop", card, this.sharp.has(card.id));
     const image = old?.getAttribute("src") === source ? old
       : el("img", { src: source, alt: "", loading: "lazy", decoding: "async", onerror: failed });
     node.className = `card ${spoken ? spoken.state : "open"}${card.id === this.state.focus ? " focus" : ""}`;
     const label = [spoken ? `${spoken.text}, ${spoken.note}` : "not decided",
-      best ? `model: ${best.label} ${percent(best.p)}` : "", card.site, time(card.time)];
+      best ? `model: ${best.label} ${percent(best.p)}` : "", hidden ? "person, blurred" : "",
+      card.site, time(card.time)];
     node.setAttribute("aria-label", label.filter(Boolean).join("; "));
     node.replaceChildren(
-      el("div", { class: "crop" }, image,
+      el("div", { class: "crop" }, image, el("span", { class: "tick" }),
         hidden && el("span", { class: "veil" }, "person, blurred"),
-        reason && el("span", { class: "reason" }, name(reason))),
-      el("div", { class: "words" },
-        spoken && el("p", { class: "said" }, name(spoken.text, { title: spoken.text }),
-          el("span", { class: "by" }, name(spoken.note))),
-        !best && el("p", { class: "world" }, "no model has seen it"),
-        best && el("p", { class: "best" }, name(best.label, { title: best.label }),
-          el("span", { class: "p" }, percent(best.p))),
-        card.global && card.global.label !== best?.label
-          && el("p", { class: "world" }, name(card.global.label, { title: card.global.label }),
-            el("span", { class: "p" }, percent(card.global.p)))),
-    );
+        reason && el("span", { class: "reason", title: reason }, name(reason))),
+      el("div", { class: "sure", style: { width: `${100 * (best?.p ?? 0)}%` } }),
+      el("div", { class: "words" }, ...this.words(card, best, spoken)));
+    this.mark(node, card.id);
+  }
+
+  /** What people said, else what the model thinks; under it whatever differs. */
+  words(card, best, spoken) {
+    const line = (kind, text, p, by = "") => el("p", { class: kind }, name(text, { title: by + text }),
+      p !== undefined && el("span", { class: "p" }, percent(p)));
+    const lines = [];
+    if (spoken) {
+      lines.push(line("said", spoken.text), el("p", { class: "by" }, name(spoken.note, { title: spoken.note })));
+      if (best && best.label !== spoken.text) lines.push(line("best", best.label, best.p));
+    } else if (best) lines.push(line("best", best.label, best.p));
+    else lines.push(el("p", { class: "world" }, "no model has seen it"));
+    const world = card.global;
+    if (!spoken && world && world.label !== best?.label) lines.push(line("world", world.label, world.p, "global model: "));
+    return lines;
   }
 
   renew(id) {
@@ -116,11 +126,15 @@ export class Grid {
   }
 
   marks() {
-    for (const [id, node] of this.nodes) {
-      node.setAttribute("aria-selected", String(this.state.selected.has(id)));
-      node.classList.toggle("focus", id === this.state.focus);
-      node.tabIndex = id === this.state.focus ? 0 : -1;
-    }
+    for (const [id, node] of this.nodes) this.mark(node, id);
+    this.box.classList.toggle("selecting", this.state.selected.size > 0);
+  }
+
+  mark(node, id) {
+    const { selected, focus } = this.state;
+    node.setAttribute("aria-selected", String(selected.has(id)));
+    node.classList.toggle("focus", id === focus);
+    node.tabIndex = id === focus ? 0 : -1;
   }
 
   focused(options = {}) {
@@ -141,7 +155,7 @@ export class Grid {
     if (event.shiftKey) {
       this.state.selectRange(id);
       this.state.setFocus(id, { keepAnchor: true, take: true });
-    } else if (event.ctrlKey || event.metaKey) {
+    } else if (event.ctrlKey || event.metaKey || event.target.closest(".tick")) {
       this.state.toggle(id);
       this.state.setFocus(id, { take: true });
     } else {

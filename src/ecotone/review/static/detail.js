@@ -3,7 +3,7 @@
 import { get } from "./api.js";
 import { BoxView } from "./box.js";
 import { pictureUrl, said } from "./cards.js";
-import { $, el, name, percent, time } from "./dom.js";
+import { $, el, name, percent, put, time } from "./dom.js";
 import { siteMap } from "./map.js";
 
 const DELAY = 120; // milliseconds that the focus must rest before its burst is asked for
@@ -16,6 +16,7 @@ export class Detail {
     this.whole = false;
     this.sharp = false;
     this.sites = [];
+    this.blurs = true;
     this.data = null;
     this.boxes = new BoxView({ onchoose: (id) => this.go(id) });
     state.on("focus", () => this.show());
@@ -62,14 +63,12 @@ export class Detail {
     const { card } = this;
     if (this.editing) return;
     if (!card) {
-      this.root.replaceChildren(el("p", { class: "hint" }, "Nothing in focus."));
+      put(this.root, el("p", { class: "hint" }, "No picture is in focus."));
       return;
     }
     const mine = this.data?.card.id === card.id ? this.data : null;
-    this.root.replaceChildren(
-      this.picture(card, mine), this.tools(card, mine), this.words(card),
-      this.models(card), this.burst(card), this.place(card),
-    );
+    put(this.root, this.picture(card, mine), this.words(card), this.tools(card, mine),
+      this.models(card), this.burst(card), this.place(card));
   }
 
   alt(card) {
@@ -82,20 +81,23 @@ export class Detail {
       this.boxes.show(pictureUrl("whole", card, this.sharp), this.alt(card), mine?.boxes ?? [card], card.id);
       return this.boxes.node;
     }
-    return el("div", { class: "large" },
-      el("img", { src: pictureUrl("crop", card, this.sharp), alt: this.alt(card) }));
+    const image = el("img", { src: pictureUrl("crop", card, this.sharp), alt: this.alt(card) });
+    image.addEventListener("dblclick", () => this.actions.enlarge());
+    return el("div", { class: "large" }, image);
   }
 
   tools(card) {
-    const blurred = card.human || this.data?.boxes.some((b) => b.human);
-    return el("div", { class: "tools" },
-      el("button", { type: "button", "aria-pressed": String(this.whole), onclick: () => this.toggleWhole() },
-        "Whole picture"),
-      blurred && el("button", { type: "button", "aria-pressed": String(this.sharp), onclick: () => this.reveal() },
-        this.sharp ? "Blur people" : "Show people"),
-      el("button", { type: "button", onclick: () => this.startBox(false) }, "Fix box"),
-      el("button", { type: "button", onclick: () => this.startBox(true) }, "Add a box"),
-      el("button", { type: "button", onclick: () => this.actions.similar(card.id) }, "More like this"));
+    const blurred = this.blurs && (card.human || this.data?.boxes.some((b) => b.human));
+    const tool = (text, key, act, more = {}) => el("button", {
+      type: "button", "data-key": text, title: `${text} (${key})`, onclick: act, ...more }, text);
+    return el("div", { class: "tools", role: "group", "aria-label": "Look closer" },
+      tool("Enlarge", "L", () => this.actions.enlarge(), { "aria-haspopup": "dialog" }),
+      tool("Whole picture", "W", () => this.toggleWhole(), { "aria-pressed": String(this.whole) }),
+      blurred && tool(this.sharp ? "Blur people" : "Show people", "S", () => this.reveal(),
+        { "aria-pressed": String(this.sharp), "data-key": "people" }),
+      tool("Fix box", "F", () => this.startBox(false)),
+      tool("Add a box", "D", () => this.startBox(true)),
+      tool("More like this", "M", () => this.actions.similar(card.id)));
   }
 
   words(card) {
@@ -103,17 +105,22 @@ export class Detail {
     return el("div", { class: "about" },
       el("p", { class: `status ${spoken?.state ?? "open"}` },
         spoken ? [name(spoken.text), el("span", { class: "by" }, name(spoken.note))] : "Not decided"),
+      this.state.reasons[card.id] && el("p", { class: "hint" }, name(this.state.reasons[card.id])),
       card.others.length > 0 && el("ul", { class: "others", "aria-label": "Others say" },
         ...card.others.map((o) => el("li", {}, name(o.author), " says ", name(o.label), ", ",
           time(o.created)))));
   }
 
   models(card) {
+    if (!card.top.length && !card.global) {
+      return el("p", { class: "hint" }, "No model has said anything yet: ecotone classify, then ecotone fuse.");
+    }
     return el("section", { class: "models", "aria-label": "What the models say" },
       el("ol", {}, ...card.top.map((t, i) => el("li", {},
-        el("button", { type: "button", onclick: () => this.actions.label({ label: t.label }) },
-          el("kbd", {}, String(i + 1)), name(t.label, { class: "label" }), el("span", { class: "p" }, percent(t.p))),
-        el("meter", { min: 0, max: 1, value: t.p, "aria-hidden": "true" })))),
+        el("button", { type: "button", "data-key": `top-${i}`, onclick: () => this.actions.label({ label: t.label }) },
+          el("kbd", { "aria-hidden": "true" }, String(i + 1)), name(t.label, { class: "label" }),
+          el("span", { class: "p" }, percent(t.p)),
+          el("span", { class: "sure", style: { width: `${100 * t.p}%` } }))))),
       card.global && el("p", { class: "world" }, "Global model: ", name(card.global.label), " ",
         percent(card.global.p)));
   }
@@ -123,8 +130,10 @@ export class Detail {
     if (shots.length < 2) return null;
     const ids = shots.flatMap((shot) => shot.cards.map((c) => c.id));
     return el("section", { class: "burst", "aria-label": "Burst" },
-      el("h3", {}, `Burst of ${shots.length} pictures`),
-      el("div", { class: "strip", role: "list" }, ...shots.map((shot) => {
+      el("h3", {}, `Burst of ${shots.length} pictures`,
+        el("button", { type: "button", "data-key": "burst", onclick: () => this.actions.wholeBurst(ids) },
+          "Decide all", el("kbd", { "aria-hidden": "true" }, "E"))),
+      el("div", { class: "strip", role: "list", tabindex: "0", "aria-label": "Pictures of the burst" }, ...shots.map((shot) => {
         const first = shot.cards.find((c) => c.id === card.id) ?? shot.cards[0];
         if (!first) return null;
         const now = this.state.cards.get(first.id) ?? first;
@@ -133,9 +142,8 @@ export class Detail {
           type: "button", class: shot.media === card.media ? "shot here" : "shot",
           "aria-current": shot.media === card.media ? "true" : undefined,
           "aria-label": `${time(shot.time)} ${word}`, onclick: () => this.go(first.id),
-        }, el("img", { src: pictureUrl("strip", first), alt: "", loading: "lazy" }), name(word)));
-      })),
-      el("button", { type: "button", onclick: () => this.actions.wholeBurst(ids) }, "Decide the whole burst (E)"));
+        }, el("img", { src: pictureUrl("strip", first), alt: "", loading: "lazy" }), name(word, { title: word })));
+      })));
   }
 
   place(card) {
@@ -170,17 +178,25 @@ export class Detail {
     return mine.flatMap((shot) => shot.cards.map((c) => c.id));
   }
 
-  async startBox(add) {
+  startBox(add) {
     const { card } = this;
     if (!card) return;
     this.whole = true;
     this.draw();
     this.editing = { id: card.id, add };
     this.boxes.edit(add ? [0.3, 0.3, 0.4, 0.4] : card.bbox);
-    const tools = this.root.querySelector(".tools");
-    tools.replaceChildren(
-      el("button", { type: "button", class: "primary", onclick: () => this.saveBox() }, "Save box"),
-      el("button", { type: "button", onclick: () => this.cancelBox() }, "Cancel"));
+    this.boxes.frame.addEventListener("keydown", (e) => {
+      if (e.key === "Enter") this.saveBox();
+      else if (e.key === "Escape") this.cancelBox();
+      else return;
+      e.preventDefault();
+      e.stopPropagation();
+    });
+    put(this.root.querySelector(".tools"),
+      el("button", { type: "button", class: "primary", onclick: () => this.saveBox() }, "Save box",
+        el("kbd", { "aria-hidden": "true" }, "⏎")),
+      el("button", { type: "button", onclick: () => this.cancelBox() }, "Cancel", el("kbd", { "aria-hidden": "true" }, "Esc")),
+      el("p", { class: "hint" }, "Drag it, or arrows to move and Shift + arrows to size it."));
   }
 
   saveBox() {
@@ -189,11 +205,13 @@ export class Detail {
     this.editing = null;
     if (editing && box) this.actions.box(editing.id, box, editing.add);
     this.draw();
+    this.actions.back();
   }
 
   cancelBox() {
     this.boxes.done();
     this.editing = null;
     this.draw();
+    this.actions.back();
   }
 }

@@ -3,18 +3,22 @@
 import { $, el } from "./dom.js";
 
 export const KEYS = [
-  ["Enter or A", "accept what the model thinks"],
-  ["1 … 5", "one of the likely classes"],
-  ["C or /", "name the class by a few letters"],
-  ["B", "blank"], ["H", "human"], ["U", "unknown: I cannot tell"],
-  ["N, →", "next"], ["P, ←", "back"], ["↑ ↓", "a row up or down"],
-  ["Space or X", "select"], ["Shift + arrows", "select on the way"], ["Ctrl + A", "select all shown"],
-  ["Esc", "select nothing"],
-  ["E", "the whole burst"], ["G", "the whole group, where there are groups"],
-  ["Z, Ctrl + Z", "undo"], ["Y, Ctrl + Y", "redo"],
-  ["W", "whole picture"], ["S", "show people sharp"], ["F", "fix the box"],
-  ["M", "more like this"], ["?", "this list"],
-  ["S, D", "same or different, where two individuals stand side by side"],
+  ["Decide", [
+    ["Enter or A", "accept what the model thinks"], ["1 … 5", "one of the likely classes"],
+    ["C or /", "name the class by a few letters"], ["B", "blank"], ["H", "human"],
+    ["U", "unknown: I cannot tell"], ["Z, Ctrl + Z", "undo"], ["Y, Ctrl + Y", "redo"]]],
+  ["Go", [
+    ["N, →", "next"], ["P, ←", "back"], ["↑ ↓", "a row up or down"], ["Home, End", "first, last shown"],
+    ["M", "more like this"]]],
+  ["Many at once", [
+    ["Space or X", "select"], ["Shift + arrows", "select on the way"], ["Shift + click", "select up to there"],
+    ["Ctrl + A", "select all shown"], ["Esc", "select nothing"], ["E", "the whole burst"],
+    ["G", "the whole group, where there are groups"]]],
+  ["Look", [
+    ["L", "enlarge"], ["W", "whole picture"], ["S", "show people sharp"], ["F", "fix the box"],
+    ["D", "draw another box"], ["+ − 0", "closer, farther, whole"], ["?", "this list"]]],
+  ["Two individuals", [
+    ["S", "the same"], ["D", "different"], ["U", "cannot tell"], ["W", "whole pictures"]]],
 ];
 
 const typing = (node) => node.closest?.("input, textarea, select, [contenteditable], dialog, .edit");
@@ -41,10 +45,12 @@ export function listen(now) {
 /** The list of keys. */
 export function showHelp() {
   const dialog = $("help");
+  const group = ([title, keys]) => el("section", {}, el("h3", {}, title), el("dl", {}, ...keys.map(([key, what]) => el("div", {},
+    el("dt", {}, ...key.split(/(, | or | … )/).map((k, i) => (i % 2 ? k : el("kbd", {}, k)))), el("dd", {}, what)))));
   dialog.replaceChildren(
-    el("h2", { id: "help-title" }, "Keys"),
-    el("dl", {}, ...KEYS.flatMap(([key, what]) => [el("dt", {}, el("kbd", {}, key)), el("dd", {}, what)])),
-    el("p", { class: "buttons" }, el("button", { type: "button", class: "primary",
-      onclick: () => dialog.close() }, "Close")));
+    el("div", { class: "viewer-head" }, el("h2", { id: "help-title" }, "Keys"),
+      el("button", { type: "button", class: "primary", onclick: () => dialog.close() }, "Close")),
+    el("div", { class: "groups" }, ...KEYS.map(group)),
+    el("p", { class: "hint" }, "A decision is about the selection, else about the card in focus. Keys rest while you type."));
   dialog.showModal();
 }

@@ -4,16 +4,20 @@ import { Actions } from "./actions.js";
 import { Offline, Outbox, Refused, get, post } from "./api.js";
 import { Grid } from "./cards.js";
 import { Detail } from "./detail.js";
-import { $, count, el } from "./dom.js";
+import { $, button, count, el, redraw } from "./dom.js";
 import { listen, showHelp } from "./keys.js";
+import { showLearning } from "./learning.js";
 import { Matches } from "./matches.js";
 import { Picker } from "./picker.js";
 import { State } from "./state.js";
 import * as status from "./status.js";
+import { Viewer } from "./viewer.js";
 
 const POLL = 2000; // milliseconds between two looks at what others do
 const LOADED = 48; // cards that are asked for at once
 const NAME = "ecotone.author";
+const FILTERS = "ecotone.filters";
+const WIDE = 1241; // pixels from which the filters are shown from the start
 
 const state = new State();
 let about = null; // the newest /api/state
@@ -28,7 +32,7 @@ const outbox = new Outbox({
 const picker = new Picker();
 const grid = new Grid(state, { onopen: () => detail.toggleWhole(), onmore: () => more() });
 const actions = new Actions(state, outbox, {
-  picker, author, back: () => grid.focused({ take: true }), burst: () => detail.burstIds(),
+  picker, author, back, enlarge, burst: () => detail.burstIds(),
   similar: (id) => open({ queue: "similar", of: [id] }),
   site: (site) => open({ queue: "all", site }),
   reveal: (id) => grid.reveal(id),
@@ -40,13 +44,27 @@ const actions = new Actions(state, outbox, {
   stored: (answer, request) => {
     behind = true;
     bar();
+    ending();
     if (matches.active && request.kind !== "label") matches.stored(answer, request);
   },
   redraw: (id) => { grid.begin(); state.setFocus(id, { scroll: true }); },
   refresh: async (ids) => state.take((await get("/api/cards", { id: ids.slice(0, 60) })).cards),
 });
 const detail = new Detail(state, actions);
+const viewer = new Viewer({ alt: (card) => detail.alt(card), closed: () => back() });
 const matches = new Matches(state, actions, { picture: (card) => grid.sharp.has(card.id) });
+
+/** Put the focus where it was before a dialog. */
+function back() {
+  if (matches.active) matches.zooms[0].stage.focus();
+  else grid.focused({ take: true });
+}
+
+/** The picture in focus as large as the window. */
+function enlarge() {
+  const card = state.cards.get(state.focus);
+  if (card && !matches.active) viewer.open(card, detail.whole, detail.sharp);
+}
 
 function author() {
   const field = $("author");
@@ -65,12 +83,18 @@ async function open(queue) {
     state.queue = queue;
     state.ids = [];
     state.clearSelection();
+    state.setFocus(null);
+    grid.begin();
     await matches.open().catch(failed);
     location.hash = "queue=matches";
     head();
+    back();
     return;
   }
   loading = true;
+  const cards = $("cards");
+  const slow = setTimeout(() => cards.classList.add("loading"), 150);
+  cards.setAttribute("aria-busy", "true");
   try {
     const found = await get("/api/queue", { ...queue, n: LOADED });
     state.queue = queue;
@@ -84,11 +108,14 @@ async function open(queue) {
     [state.version, state.epoch] = [found.version, found.epoch];
     grid.begin();
     state.setFocus(state.ids[0] ?? null, { take: true });
-    $("cards").scrollTop = 0;
+    cards.scrollTop = 0;
   } catch (error) {
     failed(error);
   } finally {
     loading = false;
+    clearTimeout(slow);
+    cards.classList.remove("loading");
+    cards.removeAttribute("aria-busy");
   }
   const kept = Object.entries(state.queue).filter(([, v]) => v && v.length);
   location.hash = new URLSearchParams(kept).toString();
@@ -162,52 +189,73 @@ function head() {
   if (about) {
     status.showQueues(about.queues, queue.queue, (q) => open({ queue: q }));
     status.showProgress(about);
-    status.showLearning(about, learn);
-    status.showFilters(about, queue, (filter) => open({ ...queue, ...filter }));
+    showLearning(about, learn);
+    $("filter-button").hidden = matches.active;
+    $("filters").hidden = matches.active || !filtersOpen();
+    if (!matches.active) status.showFilters(about, queue, known?.show ?? "all", (filter) => open({ ...state.queue, ...filter }));
   }
   bar();
   ending();
 }
 
+/** Whether the filters are shown: as the person left them, else where there is room. */
+function filtersOpen() {
+  const kept = localStorage.getItem(FILTERS);
+  return kept ? kept === "open" : window.innerWidth >= WIDE;
+}
+
+function toggleFilters() {
+  localStorage.setItem(FILTERS, filtersOpen() ? "closed" : "open");
+  head();
+}
+
+/** Whether a filter leaves out a part of the queue. */
+const filtered = () => ["group", "name", "site", "start", "end", "show"].some((k) => state.queue[k]);
+
+const say = (node, text) => { if (node.textContent !== text) node.textContent = text; };
+
 function ending() {
   if (matches.active) {
-    $("left").textContent = `${count(matches.total)} pairs are open`;
-    $("end").textContent = "";
+    say($("left"), `${count(matches.left)} left`);
+    say($("end"), "");
     return;
   }
   const open = state.ids.filter((id) => !state.decided(id)).length;
-  $("left").textContent = `${count(state.total)} in this queue`;
-  $("end").textContent = !state.ids.length ? "Nothing is left here."
-    : state.shown < state.total ? "" : open ? "That is all." : "All decided.";
+  const decided = state.ids.length - open;
+  const all = (state.queue.show || about?.queues.find((q) => q.queue === state.queue.queue)?.show) !== "open";
+  say($("left"), all ? `${count(state.total)} in this queue` : `${count(Math.max(state.total - decided, 0))} left`);
+  const text = !state.ids.length
+    ? (filtered() ? "Nothing here fits the filter." : "Nothing is left here. Take another queue at the side.")
+    : state.shown < state.total ? "" : open ? "That is all." : "All decided. Take another queue at the side.";
+  say($("end"), text);
+  $("end").classList.toggle("empty", !state.ids.length);
+  $("cards").hidden = !state.ids.length;
 }
 
 function bar() {
   const n = state.selected.size;
-  const button = (text, key, act, more = {}) => el("button", { type: "button", onclick: act, ...more },
-    text, key && el("kbd", {}, key));
-  const author = $("author").value;
+  const known = Boolean($("author").value);
+  const [undo, redo] = [known && actions.undoable, known && actions.redoable].map(Boolean);
+  const turning = () => [el("span", { class: "turn" },
+    button("Undo", "Z", () => actions.undo(), { disabled: !undo }),
+    button("Redo", "Y", () => actions.redo(), { disabled: !redo }))];
   if (matches.active) {
-    $("actions").replaceChildren(
-      button("Same", "S", () => matches.say(true), { class: "primary" }),
-      button("Different", "D", () => matches.say(false)),
-      button("Back", "P", () => matches.step(-1)), button("Next", "N", () => matches.step(1)),
-      button("Undo", "Z", () => actions.undo(), { disabled: !author || !actions.undoable }),
-      button("Redo", "Y", () => actions.redo(), { disabled: !author || !actions.redoable }));
+    redraw($("actions"), [undo, redo, matches.at, matches.pairs.length, matches.whole], () => [...matches.buttons(), ...turning()]);
     return;
   }
-  $("actions").replaceChildren(
-    button(n ? `Accept ${n}` : "Accept", "⏎", () => actions.accept(), { class: "primary" }),
-    button("Class…", "C", () => actions.choose()),
-    button("Blank", "B", () => actions.special("blank")),
-    button("Human", "H", () => actions.special("human")),
-    button("Unknown", "U", () => actions.special("unknown")),
-    button("Burst…", "E", () => actions.wholeBurst()),
-    ...(grouped() ? [button("Whole group…", "G", () => wholeGroup())] : []),
-    button("Undo", "Z", () => actions.undo(), { disabled: !author || !actions.undoable }),
-    button("Redo", "Y", () => actions.redo(), { disabled: !author || !actions.redoable }),
-    el("span", { class: "chosen", role: "status" }, n ? `${n} selected` : ""),
-    ...(n ? [button("Select nothing", "Esc", () => state.clearSelection())] : []),
-  );
+  const none = { disabled: !state.focus && !n };
+  redraw($("actions"), [undo, redo, n, none, grouped()], () => [
+    button(n ? `Accept ${count(n)}` : "Accept", "⏎", () => actions.accept(), { class: "primary", ...none }),
+    button("Class…", "C", () => actions.choose(), none),
+    button("Blank", "B", () => actions.special("blank"), none),
+    button("Human", "H", () => actions.special("human"), none),
+    button("Unknown", "U", () => actions.special("unknown"), none),
+    button("Burst…", "E", () => actions.wholeBurst(), none),
+    ...(grouped() ? [button("Whole group…", "G", () => wholeGroup(), { "data-key": "group" })] : []),
+    ...(n ? [el("span", { class: "chosen", role: "status" }, `${count(n)} selected`),
+      button("Select nothing", "Esc", () => state.clearSelection())] : []),
+    ...turning(),
+  ]);
 }
 
 /** The group that is shown, or that the card in focus belongs to. */
@@ -253,6 +301,7 @@ async function poll() {
     const moved = found.epoch !== state.epoch && state.epoch >= 0;
     [actions.undoable, actions.redoable] = [found.undo, found.redo];
     if (found.learning.state + found.learning.message !== was) behind = true;
+    if (found.machines !== about?.machines) behind = true;
     state.take(found.cards.filter((c) => state.cards.has(c.id)));
     state.version = found.version;
     const busy = state.selected.size || document.querySelector("dialog[open]") || detail.editing;
@@ -281,6 +330,8 @@ async function renew(learned = false) {
     status.toast(`Learned from ${count(last.labels)} labels: ${(100 * last.accuracy).toFixed(1)} % right. The queue is in a new order.`);
   }
   head();
+  const here = about.queues.find((q) => q.queue === state.queue.queue);
+  if (here?.left && !state.ids.length && !loading && !matches.active && !filtered()) await open(state.queue);
 }
 
 function keyboard() {
@@ -294,7 +345,8 @@ function keyboard() {
   const [down, up] = [step(() => grid.columns()), step(() => -grid.columns())];
   const select = () => state.focus && state.toggle(state.focus);
   const pairs = {
-    s: () => matches.say(true), d: () => matches.say(false), n: () => matches.step(1), p: () => matches.step(-1),
+    s: () => matches.say("same"), d: () => matches.say("different"), u: () => matches.say("cannot tell"),
+    w: () => matches.toggleWhole(), n: () => matches.step(1), p: () => matches.step(-1),
     ArrowRight: () => matches.step(1), ArrowLeft: () => matches.step(-1),
   };
   const always = {
@@ -311,7 +363,9 @@ function keyboard() {
     "Ctrl+a": () => { state.ids.slice(0, state.shown).forEach((id) => state.selected.add(id)); state.tell("selection"); },
     e: () => actions.wholeBurst(), g: () => wholeGroup(),
     w: () => detail.toggleWhole(), s: () => detail.reveal(), f: () => detail.startBox(false),
-    m: () => state.focus && actions.similar(state.focus),
+    d: () => detail.startBox(true), l: enlarge, m: () => state.focus && actions.similar(state.focus),
+    Home: () => state.move(-state.ids.length, { take: true }),
+    End: () => state.move(state.shown - 1 - state.ids.indexOf(state.focus), { take: true }),
     1: () => actions.nth(0), 2: () => actions.nth(1), 3: () => actions.nth(2), 4: () => actions.nth(3), 5: () => actions.nth(4),
   };
   listen(() => ({ ...always, ...(matches.active ? pairs : single) }));
@@ -322,7 +376,10 @@ async function begin() {
   field.value = localStorage.getItem(NAME) ?? "";
   field.addEventListener("change", () => { localStorage.setItem(NAME, field.value.trim()); bar(); });
   $("help-button").addEventListener("click", showHelp);
+  $("filter-button").addEventListener("click", toggleFilters);
+  state.on("pair", () => { bar(); ending(); });
   state.on("selection", bar);
+  state.on("focus", bar);
   outbox.entries.forEach((e) => e.request.items && actions.mark(e.request.items));
   status.showLink(outbox.entries.length, true, false);
   keyboard();
@@ -331,6 +388,7 @@ async function begin() {
   const opened = open(queue);
   try {
     about = await get("/api/state");
+    grid.blurs = detail.blurs = about.blur;
     const own = ["localhost", "127.0.0.1", "[::1]"].includes(location.hostname);
     if (!field.value && own) field.value = about.author;
   } catch (error) {

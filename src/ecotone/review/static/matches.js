@@ -2,9 +2,11 @@
 
 import { get } from "./api.js";
 import { pictureUrl } from "./cards.js";
-import { $, el, name, percent, time } from "./dom.js";
+import { $, button, count, el, name, percent, put, tell, time } from "./dom.js";
+import { Zoom } from "./zoom.js";
 
 const LOADED = 20; // pairs that are asked for at once
+const key = (p) => [p.a.id, p.b.id].sort().join(" ");
 
 export class Matches {
   constructor(state, actions, { picture }) {
@@ -12,9 +14,11 @@ export class Matches {
     this.actions = actions;
     this.isSharp = picture;
     this.active = false;
+    this.whole = false;
     this.pairs = [];
     this.at = 0;
     this.total = 0;
+    this.zooms = [new Zoom("This one"), new Zoom("That one")];
   }
 
   /** Begin with the pairs that nobody has decided. */
@@ -24,26 +28,36 @@ export class Matches {
     this.pairs = found.pairs;
     this.total = found.total;
     this.at = 0;
+    document.body.classList.add("pairing");
     this.draw();
   }
 
   close() {
     if (!this.active) return;
     this.active = false;
-    $("cards").classList.remove("pairs");
-    $("cards").setAttribute("role", "listbox");
+    document.body.classList.remove("pairing");
+    const box = $("cards");
+    box.classList.remove("pairs");
+    box.setAttribute("role", "listbox");
+    box.setAttribute("aria-multiselectable", "true");
+    box.replaceChildren();
   }
 
   get pair() {
     return this.pairs[this.at];
   }
 
-  /** Decide the pair that is shown, and show the next. */
-  say(same) {
+  /** Pairs that are left: none of those that were decided since the queue was opened. */
+  get left() {
+    return this.total - this.pairs.filter((p) => p.said).length;
+  }
+
+  /** Decide the pair that is shown, and show the next: "same", "different" or "cannot tell". */
+  say(word) {
     const { pair } = this;
     if (!pair || !this.actions.author()) return;
-    this.actions.match(pair.a.id, pair.b.id, same);
-    pair.said = { decision: same ? "same" : "different", author: "saving…" };
+    this.actions.match(pair.a.id, pair.b.id, word);
+    pair.said = { decision: word, author: "saving…" };
     this.step(1);
   }
 
@@ -52,9 +66,9 @@ export class Matches {
     if (next < 0) return;
     if (next >= this.pairs.length && this.pairs.length < this.total) {
       const open = this.pairs.filter((p) => !p.said).length;
-      const more = await get("/api/pairs", { n: LOADED, skip: open });
-      const here = new Set(this.pairs.map((p) => `${p.a.id} ${p.b.id}`));
-      this.pairs.push(...more.pairs.filter((p) => !here.has(`${p.a.id} ${p.b.id}`)));
+      const more = await get("/api/pairs", { n: LOADED, skip: open }).catch(() => ({ pairs: [] }));
+      const here = new Set(this.pairs.map(key));
+      this.pairs.push(...more.pairs.filter((p) => !here.has(key(p))));
     }
     this.at = Math.min(next, this.pairs.length);
     this.draw();
@@ -62,35 +76,63 @@ export class Matches {
 
   /** The server has stored a word on a pair, or taken one back. */
   stored(answer, request) {
-    const undone = request.kind === "undo";
-    const target = request.kind === "match" ? request : answer.target;
-    const at = this.pairs.findIndex((p) => target
-      && [target.id ?? target.detections?.[0], target.other ?? target.detections?.[1]].includes(p.a.id)
-      && [target.id ?? target.detections?.[0], target.other ?? target.detections?.[1]].includes(p.b.id));
+    const ids = request.kind === "match" ? [request.id, request.other] : answer.target?.detections ?? [];
+    const at = this.pairs.findIndex((p) => ids.includes(p.a.id) && ids.includes(p.b.id));
     if (at < 0) return;
     const pair = this.pairs[at];
-    pair.said = undone ? null : { decision: pair.said?.decision ?? "decided", author: answer.decision?.author ?? "" };
-    if (undone) this.at = at;
+    pair.said = request.kind === "undo" ? null
+      : { decision: pair.said?.decision ?? "decided", author: answer.decision?.author ?? "" };
+    if (request.kind === "undo") this.at = at;
     this.draw();
+  }
+
+  /** The pictures instead of their crops, or back. */
+  toggleWhole() {
+    this.whole = !this.whole;
+    this.draw();
+  }
+
+  /** The buttons of this queue. */
+  buttons() {
+    const none = !this.pair;
+    return [
+      button("Same", "S", () => this.say("same"), { class: "primary", disabled: none }),
+      button("Different", "D", () => this.say("different"), { disabled: none }),
+      button("Cannot tell", "U", () => this.say("cannot tell"), { disabled: none }),
+      button("Back", "P", () => this.step(-1), { disabled: this.at === 0 }),
+      button("Next", "N", () => this.step(1), { disabled: none }),
+      button("Whole pictures", "W", () => this.toggleWhole(), { disabled: none, "aria-pressed": String(this.whole) }),
+    ];
   }
 
   draw() {
     const box = $("cards");
     box.classList.add("pairs");
     box.setAttribute("role", "group");
+    box.removeAttribute("aria-multiselectable");
     const { pair } = this;
+    this.state.tell("pair");
     if (!pair) {
-      box.replaceChildren(el("p", { class: "hint" }, "No pair is left here."));
+      put(box, el("p", { class: "empty" }, this.pairs.length ? "No pair is left: all were looked at." : "No pair is left here."));
       return;
     }
-    const side = (card, title) => el("figure", { class: "side" },
-      el("img", { src: pictureUrl("crop", card, this.isSharp(card)), alt: `${title}, ${card.site}, ${time(card.time)}` }),
-      el("figcaption", {}, el("b", {}, title), " ", name(card.site), " ", time(card.time)));
-    box.replaceChildren(
-      el("div", { class: "sides" }, side(pair.a, "This one"),
-        side(pair.b, pair.individual ? `Individual ${pair.individual}` : "That one")),
+    const title = pair.individual ? `Individual ${pair.individual}` : "That one";
+    const [one, that] = this.zooms;
+    put(box,
       el("p", { class: "question", role: "status" },
-        `Pair ${this.at + 1} of ${Math.max(this.total, this.pairs.length)}: the same with probability ${percent(pair.p)}`,
-        pair.said && el("b", { class: "word" }, ` — ${pair.said.decision} (`, name(pair.said.author), ")")));
+        el("b", {}, "The same individual?"), " ", el("span", { class: "soft" }, "likely "), percent(pair.p),
+        el("span", { class: "soft" }, ` · pair ${count(this.at + 1)} of ${count(Math.max(this.total, this.pairs.length))}`),
+        pair.said && el("span", { class: "word" }, pair.said.decision, " (", name(pair.said.author), ")")),
+      el("div", { class: "sides" }, this.side(one, pair.a, "This one"), this.side(that, pair.b, title)));
+    tell(`Pair ${this.at + 1}: the same with probability ${percent(pair.p)}`);
+  }
+
+  side(zoom, card, title) {
+    const source = pictureUrl(this.whole ? "whole" : "crop", card, this.isSharp(card));
+    const same = zoom.image.getAttribute("src") === source;
+    zoom.show(source, [title, card.site, time(card.time)].filter(Boolean).join(", "), { keep: same });
+    return el("figure", { class: "side" }, zoom.stage,
+      el("figcaption", {}, el("span", {}, el("b", {}, name(title)), " ", name(card.site), " ",
+        el("span", { class: "soft" }, time(card.time))), zoom.buttons));
   }
 }

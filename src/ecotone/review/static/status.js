@@ -1,104 +1,70 @@
-// Head and side of the page: queues with what is left, filters, how good it is and how it grew.
+// Head and side of the page: queues with what is left, filters, whether the server is there.
 
-import { $, count, el, name, percent, svg } from "./dom.js";
+import { $, count, el, name, put, redraw } from "./dom.js";
 
-const WIDTH = 96;
-const HEIGHT = 28;
+const GROUPS = [
+  ["Label", ["next", "uncertain", "novel", "clusters"]],
+  ["Check", ["changed", "refined", "people", "model", "repeats", "matches"]],
+  ["Browse", ["all"]],
+];
 
-/** The queues; `choose(queue)` opens one. */
+/** The queues by what they are for; `choose(queue)` opens one. */
 export function showQueues(queues, current, choose) {
-  $("queues").replaceChildren(el("ul", {}, ...queues.map((q) => el("li", {},
-    el("button", {
-      type: "button", "data-queue": q.queue, title: q.what,
-      "aria-current": q.queue === current ? "page" : undefined, onclick: () => choose(q.queue),
-    }, el("span", {}, q.title), el("span", { class: "n" }, count(q.left)))))));
+  const grouped = new Set(GROUPS.flatMap(([, keys]) => keys));
+  const groups = GROUPS.map(([title, keys]) => [title, queues.filter((q) => keys.includes(q.queue))]);
+  groups[groups.length - 1][1].push(...queues.filter((q) => !grouped.has(q.queue)));
+  const one = (q) => el("li", {}, el("button", {
+    type: "button", "data-queue": q.queue, "data-key": q.queue, title: q.what, class: q.left ? "" : "none",
+    "aria-current": q.queue === current ? "page" : undefined, onclick: () => choose(q.queue),
+  }, el("span", {}, q.title), el("span", { class: "n" }, count(q.left))));
+  redraw($("queues"), [queues, current], () => groups.filter(([, found]) => found.length).map(
+    ([title, found]) => el("section", {}, el("h3", { id: `group-${title}` }, title),
+      el("ul", { "aria-labelledby": `group-${title}` }, ...found.map(one)))));
 }
 
 /** How much is labelled and how much is left. */
-export function showProgress(state) {
-  const { labelled, detections } = state;
-  $("progress").replaceChildren(
+export function showProgress({ labelled, detections }) {
+  redraw($("progress"), [labelled, detections], () => [
     el("progress", { max: Math.max(detections, 1), value: labelled, "aria-label": "Labelled" }),
     el("span", {}, el("b", {}, count(labelled)), " labelled, ",
-      el("b", {}, count(detections - labelled)), " left"));
+      el("b", {}, count(detections - labelled)), " left")]);
 }
 
-/** Accuracy on held-out labels, how it grew, what 50 more labels bring, and what runs now. */
-export function showLearning(state, learn) {
-  const { learning, history, gain } = state;
-  const last = history[history.length - 1];
-  const before = history[history.length - 2];
-  const parts = [];
-  if (last) {
-    const grew = before ? last.accuracy - before.accuracy : null;
-    parts.push(el("span", { title: "on labels that were held out" }, el("b", {}, percent(last.accuracy, 1)), " right",
-      grew !== null && ` (${grew >= 0 ? "+" : "−"}${Math.abs(100 * grew).toFixed(1)})`));
-    parts.push(sparkline(history));
-  } else parts.push(el("span", {}, "Not fused yet"));
-  parts.push(foretold(gain));
-  parts.push(running(learning, learn));
-  $("learning").replaceChildren(...parts);
-}
-
-function foretold(gain) {
-  if (gain.gain === null) return el("span", { class: "gain" }, gain.why || "50 more labels: told after the first questions");
-  const points = (v) => `${v >= 0 ? "+" : "−"}${Math.abs(100 * v).toFixed(1)}`;
-  return el("span", { class: "gain", title: gain.why },
-    `${gain.more} more labels: ${points(gain.gain)} pts (${points(gain.low)} to ${points(gain.high)})`);
-}
-
-function running(learning, learn) {
-  if (learning.state === "running") {
-    return el("span", { class: "busy" }, learning.message === "suggest" ? "choosing questions…" : "learning…");
-  }
-  const text = learning.new ? `Learn now (${count(learning.new)} new)` : "Learn now";
-  return el("span", {},
-    el("button", { type: "button", onclick: learn }, text),
-    learning.state === "failed" && el("span", { class: "failed" }, " ", learning.message));
-}
-
-function sparkline(history) {
-  const xs = history.map((h) => h.labels);
-  const ys = history.map((h) => h.accuracy);
-  const [x0, x1] = [Math.min(...xs), Math.max(...xs)];
-  const [y0, y1] = [Math.min(...ys), Math.max(...ys)];
-  const at = (x, y) => [
-    3 + ((WIDTH - 6) * (x - x0)) / Math.max(x1 - x0, 1),
-    HEIGHT - 4 - ((HEIGHT - 8) * (y - y0)) / Math.max(y1 - y0, 1e-9),
-  ];
-  const points = history.map((h) => at(h.labels, h.accuracy).map((v) => v.toFixed(1)));
-  const [cx, cy] = points[points.length - 1];
-  const words = history.map((h) => `${h.labels} labels: ${percent(h.accuracy, 1)}`).join(", ");
-  return svg("svg", { class: "spark", viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": words },
-    svg("title", {}, words),
-    svg("polyline", { points: points.map((p) => p.join(",")).join(" ") }),
-    svg("circle", { cx, cy, r: 2.5 }));
-}
+const SHOWN = { open: "not labelled", labelled: "labelled", all: "all" };
 
 /** The filters of a queue; `change(filter)` is called with all of them. */
-export function showFilters(state, now, change) {
-  const option = (value, text, chosen) => el("option", { value, selected: value === chosen }, text);
-  const read = () => {
-    const data = new FormData($("filters"));
-    change(Object.fromEntries([...data].map(([k, v]) => [k, String(v)])));
-  };
-  const more = now.queue === "similar";
+export function showFilters(state, now, usual, change) {
+  const form = $("filters");
+  const option = (value, text, chosen) => el("option", { value, selected: value === (chosen ?? "") }, text);
+  const read = () => change(Object.fromEntries([...new FormData(form)].map(([k, v]) => [k, String(v)])));
+  form.onsubmit = (event) => event.preventDefault();
+  form.onchange = read;
+  const active = ["group", "name", "site", "start", "end", "show"].filter((k) => now[k]);
+  const button = $("filter-button");
+  put(button, "Filter", active.length ? el("b", { class: "badge" }, String(active.length)) : null);
+  button.setAttribute("aria-expanded", String(!form.hidden));
+  const of = (k) => now[k] ?? "";
+  const set = active.map((k) => `${k}=${now[k]}`).join("&");
+  const held = form.contains(document.activeElement) ? document.activeElement.type : "";
+  if (held === "date" || (held && form.dataset.set === set)) return; // somebody is choosing
+  form.dataset.set = set;
   const groups = state.queues.find((q) => q.queue === now.queue)?.groups ?? [];
-  $("filters").onsubmit = (event) => event.preventDefault();
-  $("filters").onchange = read;
-  $("filters").replaceChildren(
-    ...(groups.length ? [el("label", {}, "Group ", el("select", { name: "group" },
-      option("", `all ${groups.length}`, now.group ?? ""),
-      ...groups.map((g) => option(g.group, `${g.group} (${g.left} open)`, now.group))))] : []),
-    el("label", {}, "Class ", el("select", { name: "name" }, option("", "any", now.name ?? ""),
-      ...state.classes.map((c) => option(c.label, c.labelled ? `${c.label} (${c.labelled})` : c.label, now.name)))),
-    el("label", {}, "Site ", el("select", { name: "site" }, option("", "any", now.site ?? ""),
-      ...state.sites.map((s) => option(s, s, now.site)))),
-    el("label", {}, "From ", el("input", { type: "date", name: "start", value: now.start ?? "" })),
-    el("label", {}, "until ", el("input", { type: "date", name: "end", value: now.end ?? "" })),
-    el("label", {}, "Show ", el("select", { name: "show" },
-      option("", more ? "all" : "as the queue", now.show ?? ""), option("open", "not labelled", now.show),
-      option("labelled", "labelled", now.show), option("all", "all", now.show))));
+  redraw(form, [state.classes, state.sites, set, usual, groups], () => [
+    ...(groups.length ? [el("label", {}, "Group", el("select", { name: "group", "data-key": "group" },
+      option("", `all ${groups.length}`, of("group")),
+      ...groups.map((g) => option(g.group, `${g.group} (${g.left} open)`, of("group")))))] : []),
+    el("label", {}, "Species or class", el("select", { name: "name", "data-key": "name" }, option("", "any", of("name")),
+      ...state.classes.map((c) => option(c.label, c.labelled ? `${c.label} (${count(c.labelled)})` : c.label, of("name"))))),
+    el("label", {}, "Site", el("select", { name: "site", "data-key": "site" }, option("", "any", of("site")),
+      ...state.sites.map((s) => option(s, s, of("site"))))),
+    el("label", {}, "From", el("input", { type: "date", name: "start", "data-key": "start", value: of("start") })),
+    el("label", {}, "Until", el("input", { type: "date", name: "end", "data-key": "end", value: of("end") })),
+    el("label", {}, "Show", el("select", { name: "show", "data-key": "show" },
+      option("", SHOWN[usual] ?? "all", of("show")),
+      ...Object.entries(SHOWN).filter(([k]) => k !== (usual ?? "all")).map(([k, text]) => option(k, text, of("show"))))),
+    active.length > 0 && el("button", { type: "button", class: "plain", "data-key": "clear",
+      onclick: () => change({ group: "", name: "", site: "", start: "", end: "", show: "" }) }, "Show everything again"),
+  ]);
 }
 
 /** Whether the server is there, and what waits for it. */
