@@ -51,7 +51,8 @@ class Desk:
             kept = {
                 "project": view.project.config.name or view.project.path.name,
                 "author": self.author, "version": view.version, "epoch": view.epoch,
-                "machines": view.machines_read, "queues": [*queues.listing(view), *_pair_queue(view)],
+                "machines": view.machines_read,
+                "queues": [*queues.listing(view), *_pair_queue(view)],
                 "detections": used, "labelled": labelled,
                 "classes": self._classes(), "sites": view.table.sites,
                 "blur": view.project.config.blur_people, "run": view.answers.run,

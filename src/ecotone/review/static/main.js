@@ -2,9 +2,10 @@
 
 import { Actions } from "./actions.js";
 import { Offline, Outbox, Refused, get, post } from "./api.js";
+import { Bar } from "./bar.js";
 import { Grid } from "./cards.js";
 import { Detail } from "./detail.js";
-import { $, button, count, el, redraw } from "./dom.js";
+import { $, count } from "./dom.js";
 import { listen, showHelp } from "./keys.js";
 import { showLearning } from "./learning.js";
 import { Matches } from "./matches.js";
@@ -30,7 +31,7 @@ const outbox = new Outbox({
   onchange: (waiting, online) => status.showLink(waiting, online, outbox?.locked),
 });
 const picker = new Picker();
-const grid = new Grid(state, { onopen: () => detail.toggleWhole(), onmore: () => more() });
+const grid = new Grid(state, { onopen: () => enlarge(), onmore: () => more() });
 const actions = new Actions(state, outbox, {
   picker, author, back, enlarge, burst: () => detail.burstIds(),
   similar: (id) => open({ queue: "similar", of: [id] }),
@@ -53,6 +54,12 @@ const actions = new Actions(state, outbox, {
 const detail = new Detail(state, actions);
 const viewer = new Viewer({ alt: (card) => detail.alt(card), closed: () => back() });
 const matches = new Matches(state, actions, { picture: (card) => grid.sharp.has(card.id) });
+const toolbar = new Bar(state, actions, matches, { failed, groups: () => here()?.groups });
+
+const bar = () => toolbar.draw();
+
+/** What the server says of the queue that is shown. */
+const here = () => about?.queues.find((q) => q.queue === state.queue.queue);
 
 /** Put the focus where it was before a dialog. */
 function back() {
@@ -184,7 +191,7 @@ function failed(error) {
 /** Title, counts, buttons. */
 function head() {
   const { queue } = state;
-  const known = about?.queues.find((q) => q.queue === queue.queue);
+  const known = here();
   $("title").textContent = known?.title ?? { similar: "More like this" }[queue.queue] ?? "Pictures";
   if (about) {
     status.showQueues(about.queues, queue.queue, (q) => open({ queue: q }));
@@ -222,7 +229,7 @@ function ending() {
   }
   const open = state.ids.filter((id) => !state.decided(id)).length;
   const decided = state.ids.length - open;
-  const all = (state.queue.show || about?.queues.find((q) => q.queue === state.queue.queue)?.show) !== "open";
+  const all = (state.queue.show || here()?.show) !== "open";
   say($("left"), all ? `${count(state.total)} in this queue` : `${count(Math.max(state.total - decided, 0))} left`);
   const text = !state.ids.length
     ? (filtered() ? "Nothing here fits the filter." : "Nothing is left here. Take another queue at the side.")
@@ -230,52 +237,6 @@ function ending() {
   say($("end"), text);
   $("end").classList.toggle("empty", !state.ids.length);
   $("cards").hidden = !state.ids.length;
-}
-
-function bar() {
-  const n = state.selected.size;
-  const known = Boolean($("author").value);
-  const [undo, redo] = [known && actions.undoable, known && actions.redoable].map(Boolean);
-  const turning = () => [el("span", { class: "turn" },
-    button("Undo", "Z", () => actions.undo(), { disabled: !undo }),
-    button("Redo", "Y", () => actions.redo(), { disabled: !redo }))];
-  if (matches.active) {
-    redraw($("actions"), [undo, redo, matches.at, matches.pairs.length, matches.whole], () => [...matches.buttons(), ...turning()]);
-    return;
-  }
-  const none = { disabled: !state.focus && !n };
-  redraw($("actions"), [undo, redo, n, none, grouped()], () => [
-    button(n ? `Accept ${count(n)}` : "Accept", "⏎", () => actions.accept(), { class: "primary", ...none }),
-    button("Class…", "C", () => actions.choose(), none),
-    button("Blank", "B", () => actions.special("blank"), none),
-    button("Human", "H", () => actions.special("human"), none),
-    button("Unknown", "U", () => actions.special("unknown"), none),
-    button("Burst…", "E", () => actions.wholeBurst(), none),
-    ...(grouped() ? [button("Whole group…", "G", () => wholeGroup(), { "data-key": "group" })] : []),
-    ...(n ? [el("span", { class: "chosen", role: "status" }, `${count(n)} selected`),
-      button("Select nothing", "Esc", () => state.clearSelection())] : []),
-    ...turning(),
-  ]);
-}
-
-/** The group that is shown, or that the card in focus belongs to. */
-function grouped() {
-  const groups = about?.queues.find((q) => q.queue === state.queue.queue)?.groups;
-  if (!groups) return "";
-  const told = state.reasons[state.focus]?.match(/^(?:group|place) (\d+)$/);
-  return state.queue.group || (told ? told[1] : "");
-}
-
-/** One decision for everything in a group that nobody has decided. */
-async function wholeGroup() {
-  const group = grouped();
-  if (!group) return;
-  try {
-    const found = await get("/api/queue", { queue: state.queue.queue, group, n: 0, most: 5000 });
-    await actions.choose(found.ids, "", `Class of all ${count(found.ids.length)} in group ${group}`);
-  } catch (error) {
-    failed(error);
-  }
 }
 
 async function learn() {
@@ -330,8 +291,7 @@ async function renew(learned = false) {
     status.toast(`Learned from ${count(last.labels)} labels: ${(100 * last.accuracy).toFixed(1)} % right. The queue is in a new order.`);
   }
   head();
-  const here = about.queues.find((q) => q.queue === state.queue.queue);
-  if (here?.left && !state.ids.length && !loading && !matches.active && !filtered()) await open(state.queue);
+  if (here()?.left && !state.ids.length && !loading && !matches.active && !filtered()) await open(state.queue);
 }
 
 function keyboard() {
@@ -361,7 +321,7 @@ function keyboard() {
     "Shift+ArrowRight": next, "Shift+ArrowLeft": back, "Shift+ArrowDown": down, "Shift+ArrowUp": up,
     " ": select, x: select, Escape: () => state.clearSelection(),
     "Ctrl+a": () => { state.ids.slice(0, state.shown).forEach((id) => state.selected.add(id)); state.tell("selection"); },
-    e: () => actions.wholeBurst(), g: () => wholeGroup(),
+    e: () => actions.wholeBurst(), g: () => toolbar.wholeGroup(),
     w: () => detail.toggleWhole(), s: () => detail.reveal(), f: () => detail.startBox(false),
     d: () => detail.startBox(true), l: enlarge, m: () => state.focus && actions.similar(state.focus),
     Home: () => state.move(-state.ids.length, { take: true }),
@@ -377,9 +337,7 @@ async function begin() {
   field.addEventListener("change", () => { localStorage.setItem(NAME, field.value.trim()); bar(); });
   $("help-button").addEventListener("click", showHelp);
   $("filter-button").addEventListener("click", toggleFilters);
-  state.on("pair", () => { bar(); ending(); });
-  state.on("selection", bar);
-  state.on("focus", bar);
+  state.on("pair", ending);
   outbox.entries.forEach((e) => e.request.items && actions.mark(e.request.items));
   status.showLink(outbox.entries.length, true, false);
   keyboard();
