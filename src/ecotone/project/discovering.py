@@ -79,11 +79,7 @@ def discover(
     coat. Without labels there is nothing to be new against: every cluster is then a proposal.
     Raises ProjectError when there are no pictures, InputError for numbers out of range.
     """
-    check_share(false_alarm, "--false-alarm", 0.05)
-    if n_clusters is not None and n_clusters < 1:
-        raise InputError(f"--clusters {n_clusters}: expected at least 1.")
-    if not 1.0 <= over_cluster <= 20.0:
-        raise InputError(f"--over-cluster {over_cluster:g}: expected 1 to 20 parts.")
+    _check(false_alarm, n_clusters, over_cluster)
     say = progress or (lambda done, total, text: None)
     notes = ensure_embeddings(project, embedding_model, progress)
     gathered = gather(project, None, embedding_model, cold=True)
@@ -116,6 +112,14 @@ def discover(
         found.n_classes, proposals_of(project, run), repeated.groups, record["posteriors"],
         record["notes"],
     )
+
+
+def _check(false_alarm: float, n_clusters: int | None, over_cluster: float) -> None:
+    check_share(false_alarm, "--false-alarm", 0.05)
+    if n_clusters is not None and n_clusters < 1:
+        raise InputError(f"--clusters {n_clusters}: expected at least 1.")
+    if not 1.0 <= over_cluster <= 20.0:
+        raise InputError(f"--over-cluster {over_cluster:g}: expected 1 to 20 parts.")
 
 
 def _novelty(
