@@ -161,7 +161,7 @@ def _leaders(
     around = thin.query_ball_point(corners[may], far[may], p=np.inf, return_length=True)
     ratio = ((1.0 - overlap) / 2.0 / (1.0 - RING)) ** 4
     chance = (around - close[may] + 1) * ratio / (1.0 - ratio)
-    may = may[poisson.sf(close[may] - 1, chance) < 0.05]
+    may = may[poisson.sf(close[may] - 1, chance) < 1e-3]
     return may[np.lexsort((*corners[may].T, -close[may]))]
 
 
