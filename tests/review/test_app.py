@@ -204,3 +204,16 @@ def test_pairs_are_stored_and_taken_back(client, ids, reserve):
     assert said() == []
     client.decide("Ana", kind="redo")
     assert [row[2] for row in said()] == ["same"]
+
+
+def test_labels_of_another_process_are_not_lost_between_own_decisions(client, ids, reserve):
+    """They came after the last look and before a decision of this page."""
+    from ecotone.project import deciding
+
+    client.get("/api/changes")
+    with Project(reserve) as project:
+        said = [deciding.Said(ids[5], "wild boar")]
+        deciding.label(project.catalog, "key-of-elsewhere", "Cleo", said)
+    client.say(ids[0], "red deer")
+    client.get("/api/changes")
+    assert client.card(ids[5])["label"]["author"] == "Cleo"

@@ -13,6 +13,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ecotone.errors import EcotoneError
 from ecotone.project import Project
 from ecotone.project.records import LATEST
@@ -23,6 +25,7 @@ from ecotone.store import decisions as decision_rows
 from ecotone.store.suggestions import newest_run
 
 LOG = logging.getLogger("ecotone.review")
+MANY = 10**6  # decisions that may have come since the last look
 REMEMBERED = 5000  # changes that pages can ask for; a page that slept longer reads all anew
 
 
@@ -41,8 +44,9 @@ class View:
         self.changes: deque[tuple[int, str]] = deque(maxlen=REMEMBERED)
         self.orders: dict[str, Any] = {}
         self._reading: threading.Thread | None = None
-        self._read()
-        self._start_reading_machines()
+        seen, table = look(self.catalog), read_table(self.catalog)
+        self._begin(table, read_answers(self.project, table), seen)
+        self._start_reading()
 
     # What others may ask
 
@@ -81,8 +85,6 @@ class View:
             ids = self.voices.refresh(self.connection, media)
             self.version += 1
             self.changes.extend((self.version, identity) for identity in ids)
-            self._seen_decision = decision_rows.last_decision(self.connection)
-            self._seen_label = self._last_label()
             return ids
 
     def boxes_changed(self, media: Iterable[str]) -> list[str]:
@@ -108,7 +110,7 @@ class View:
                ORDER BY d.number""", (medium,)
         ).fetchall()
         now = {identity: box for identity, *box in found}
-        before = [r for r in range(len(self.table)) if self.table.medium[r] == row]
+        before = np.flatnonzero(self.table.medium == row).tolist()
         for r in before:
             self.table.used[r] = self.table.id[r] in now
             if not self.table.used[r]:
@@ -139,87 +141,106 @@ class View:
         """Notice what other processes wrote."""
         with self.lock:
             mark = self.connection.execute("PRAGMA data_version").fetchone()[0]
-            if mark == self._mark:
+            if mark == self._mark and not self._stale:
                 return
             self._mark = mark
-            if self._shape() != self._seen_shape:
-                self.reload()
-                return
+            self._stale = shape_of(self.catalog) != self._seen_shape
+            if self._stale:
+                self._start_reading()
             asked = newest_run(self.connection)
             if asked != self._seen_questions:
                 self._seen_questions = asked
                 self.orders.clear()
                 self.epoch += 1
-            media = {row[0] for row in self.connection.execute(
-                "SELECT media_id FROM label WHERE n > ?", (self._seen_label,))}
-            fresh = decision_rows.decisions_after(self.connection, self._seen_decision)
-            touched = media | decision_rows.media_of(
-                self.connection, [n for d in fresh for n in (d.n, d.target) if n])
-            if any(d.kind == "box" or d.target for d in fresh):
-                self.boxes_changed(touched)
-            elif touched:
-                self.touched(touched)
+            self._catch_up()
 
-    def reload(self) -> None:
-        """Read all anew; pages are told to ask their queues again."""
-        with self.lock:
-            self._read()
-            self.epoch += 1
-            self.version += 1
-            self.changes.clear()
-        self._start_reading_machines()
+    def _catch_up(self) -> None:
+        """Read what was labelled, drawn or taken back since the last look, by anyone."""
+        last = self._last_label(), decision_rows.last_decision(self.connection)
+        media = {row[0] for row in self.connection.execute(
+            "SELECT media_id FROM label WHERE n > ?", (self._seen_label,))}
+        fresh = decision_rows.decisions_after(self.connection, self._seen_decision, MANY)
+        touched = media | decision_rows.media_of(
+            self.connection, [n for d in fresh for n in (d.n, d.target) if n])
+        if any(d.kind == "box" or d.target for d in fresh):
+            self.boxes_changed(touched)
+        elif touched:
+            self.touched(touched)
+        self._seen_label, self._seen_decision = last
 
-    def _read(self) -> None:
+    def _begin(self, table: Table, answers: Answers, seen: tuple) -> None:
+        """Take in what was read; `seen`: shape and last decision when the reading began."""
         self._mark = self.connection.execute("PRAGMA data_version").fetchone()[0]
-        self._seen_shape = self._shape()
+        self._stale = False
+        self._seen_shape, self._seen_decision = seen
         self._seen_questions = newest_run(self.connection)
-        self._seen_label = self._last_label()
-        self._seen_decision = decision_rows.last_decision(self.connection)
-        self.table: Table = read_table(self.catalog)
-        self.answers: Answers = read_answers(self.project, self.table)
-        self.machines = Machines.nothing(len(self.table))
+        self.table, self.answers = table, answers
+        self.machines = Machines.nothing(len(table))
         self.machines_read = False
-        self.voices = Voices(self.table)
+        self._seen_label = self._last_label()
+        self.voices = Voices(table)
         self.voices.read(self.connection)
         self.names = {
             name: pair for name, pair in self.catalog.label_names().items() if any(pair)
         }
         self.orders.clear()
 
-    def _shape(self) -> tuple:
-        """What makes a new reading of everything necessary when it changes."""
-        people = "SELECT count(*) FROM person_box"
-        boxes = self.connection.execute(
-            f"SELECT count(*) - ({people}) FROM detection").fetchone()[0]
-        last = (self.catalog.note(LATEST) or {}).get("run", "")
-        done = self.connection.execute(
-            "SELECT count(*), (SELECT count(*) FROM refinement_undone), "
-            "(SELECT count(*) FROM identification_undone) FROM run WHERE status = 'done' AND "
-            "(command IN ('refine', 'discover') OR command LIKE 'individuals %')").fetchone()
-        sets = self.connection.execute(
-            "SELECT count(*), coalesce(max(n), 0) FROM shard").fetchone()
-        return boxes, last, *done, *sets
+    def _start_reading(self) -> None:
+        """Read all anew beside, while people go on; then pages are told to ask their queues."""
+        if self._reading is None or not self._reading.is_alive():
+            self._reading = threading.Thread(
+                target=self._read_beside, daemon=True, name="ecotone-reading")
+            self._reading.start()
+
+    def _read_beside(self) -> None:
+        try:
+            with Project(self.project.path) as project:
+                if shape_of(project.catalog) != self._seen_shape:
+                    seen = look(project.catalog)
+                    table = read_table(project.catalog)
+                    answers = read_answers(project, table)
+                    with self.lock:
+                        self._begin(table, answers, seen)
+                        self._catch_up()
+                        self.epoch += 1
+                        self._tell_all()
+                self._read_machines(project)
+        except (EcotoneError, OSError) as error:
+            LOG.warning("the newest state cannot be shown: %s", error)
+
+    def _read_machines(self, project: Project) -> None:
+        """Scores of global models take a while; the first cards do not wait for them."""
+        table = self.table
+        found = read_machines(project, table, self.answers)
+        with self.lock:
+            self.machines, self.machines_read = found.grown(len(table)), True
+            self.orders.clear()
+            self._tell_all()
+
+    def _tell_all(self) -> None:
+        """Every card has something new to show: pages ask for theirs again."""
+        self.version += 1
+        self.changes.clear()
 
     def _last_label(self) -> int:
         return int(self.connection.execute(
             "SELECT coalesce(max(n), 0) FROM label").fetchone()[0])
 
-    def _start_reading_machines(self) -> None:
-        """Scores of global models take a while; the first cards do not wait for them."""
-        table, answers = self.table, self.answers
 
-        def read() -> None:
-            try:
-                with Project(self.project.path) as project:
-                    found = read_machines(project, table, answers)
-            except (EcotoneError, OSError) as error:
-                LOG.warning("the global models' answers cannot be shown: %s", error)
-                return
-            with self.lock:
-                if self.table is table:
-                    self.machines = found.grown(len(self.table))
-                    self.machines_read = True
-                    self.orders.clear()
+def look(catalog: Any) -> tuple:
+    """Shape and last decision of a catalogue, before it is read."""
+    return shape_of(catalog), decision_rows.last_decision(catalog.connection)
 
-        self._reading = threading.Thread(target=read, daemon=True, name="ecotone-machines")
-        self._reading.start()
+
+def shape_of(catalog: Any) -> tuple:
+    """What makes a new reading of everything necessary when it changes."""
+    connection = catalog.connection
+    people = "SELECT count(*) FROM person_box"
+    boxes = connection.execute(f"SELECT count(*) - ({people}) FROM detection").fetchone()[0]
+    last = (catalog.note(LATEST) or {}).get("run", "")
+    done = connection.execute(
+        "SELECT count(*), (SELECT count(*) FROM refinement_undone), "
+        "(SELECT count(*) FROM identification_undone) FROM run WHERE status = 'done' AND "
+        "(command IN ('refine', 'discover') OR command LIKE 'individuals %')").fetchone()
+    sets = connection.execute("SELECT count(*), coalesce(max(n), 0) FROM shard").fetchone()
+    return boxes, last, *done, *sets
