@@ -25,7 +25,6 @@ CROP, STRIP, WHOLE = 320, 160, 1600  # pixels of the longer side
 SIDES = {"crop": CROP, "strip": STRIP, "whole": WHOLE}
 CONTEXT = 0.12  # around a box, share of its longer side
 QUALITY = 84
-TRIM_EVERY = 64  # new files between two looks at the size of the folder
 
 
 def media_file(root: str, file_path: str) -> Path:
@@ -52,8 +51,7 @@ class Pictures:
         self.folder, self.limit = folder, limit
         self._slots = threading.BoundedSemaphore(makers)
         self._lock = threading.Lock()
-        self._made = 0
-        self._size = -1
+        self._size = -1  # bytes in the folder; not yet looked at
 
     def get(
         self, root: str, file_path: str, version: str, bbox: Sequence[float], kind: str,
@@ -90,9 +88,8 @@ class Pictures:
         except OSError:
             return
         with self._lock:
-            self._made += 1
             self._size += len(data) if self._size >= 0 else 0
-            if self._made % TRIM_EVERY == 1 or self._size > self.limit:
+            if self._size < 0 or self._size > self.limit:
                 self._trim()
 
     def _trim(self) -> None:
