@@ -13,7 +13,7 @@ from ecotone.reid.constraints import make_constraints
 from ecotone.reid.deciding import Pairs, Word, peoples_word
 from ecotone.reid.evidence import Pooled, individual_evidence, pool
 from ecotone.reid.fused_similarity import PairScore
-from ecotone.reid.gallery import Labels, copies
+from ecotone.reid.gallery import Labels, copies, digest
 from ecotone.reid.heldout import gallery_sizes
 from ecotone.reid.learning import EMBEDDING, log_ratios
 from ecotone.reid.matching import match
@@ -74,7 +74,7 @@ def answer(
     names[known] = reid.classes_[p.individual[known, 0]] if known.any() else []
     fresh = np.flatnonzero(decision == NEW)
     group = _new_groups(reid, table, word, fresh)
-    keys = list(ids) if ids is not None else [r.tobytes() for r in table.embeddings]
+    keys = list(ids) if ids is not None else [digest(r) for r in table.embeddings]
     called = name_groups(np.where(np.isin(word.unit, fresh), group[word.unit], -1), keys,
                          [*reid.classes_, *taken])
     unit, individual = word.unit, names[word.unit]
@@ -252,7 +252,8 @@ def _pair_probabilities(
     said = _said(rows, left, right, same, different)
     met = table.encounter[rows]
     nearest &= ~((met[left] == met[right]) & (met[left] != ""))
-    nearest &= copies(x)[left] != copies(x)[right]
+    copy = copies(x)
+    nearest &= copy[left] != copy[right]
     p = guess_calibrator(value, nearest, said, reid.random_state).probability(value)
     return left, right, np.clip(p, 0.0, 1.0), [NOTE]
 

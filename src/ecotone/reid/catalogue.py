@@ -146,14 +146,16 @@ def _group(
     order = np.argsort(part, kind="stable")
     bounds = np.searchsorted(part[order], np.arange(parts + 1))
     inner = apart[part[apart[:, 0]] == part[apart[:, 1]]]
-    by_part = part[inner[:, 0]]
+    inner = inner[np.argsort(part[inner[:, 0]], kind="stable")]
+    cuts = np.searchsorted(part[inner[:, 0]], np.arange(parts + 1))
+    ordered = sp.csr_matrix(total[order][:, order])
     for number in range(parts):
         units = order[bounds[number]:bounds[number + 1]]
         if len(units) == 1:
             out[units], start = start, start + 1
             continue
-        here = np.searchsorted(units, inner[by_part == number])
-        block = total[units][:, units]
+        here = np.searchsorted(units, inner[cuts[number]:cuts[number + 1]])
+        block = ordered[bounds[number]:bounds[number + 1], bounds[number]:bounds[number + 1]]
         if len(units) > DENSE:
             if method == "hdbscan":
                 notes.append(f"{len(units):,} pictures hang together, more than HDBSCAN can "

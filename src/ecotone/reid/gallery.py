@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from hashlib import blake2b
 
 import numpy as np
 
@@ -61,7 +62,7 @@ def labelled(table: Labels) -> tuple[Labelled, np.ndarray]:
     rows = np.flatnonzero(table.individuals != "")
     order = sorted(rows.tolist(), key=lambda r: (
         table.individuals[r], table.species[r], table.viewpoint[r], table.encounter[r],
-        table.embeddings[r].tobytes()))
+        digest(table.embeddings[r])))
     rows = np.array(order, dtype=np.int64)
     who = np.unique(table.individuals[rows].astype(str), return_inverse=True)[1]
     same = _units(table, rows)
@@ -72,8 +73,13 @@ def labelled(table: Labels) -> tuple[Labelled, np.ndarray]:
 def copies(embeddings: np.ndarray) -> np.ndarray:
     """(N,) int, equal for identical embeddings."""
     seen: dict[bytes, int] = {}
-    return np.array([seen.setdefault(row.tobytes(), len(seen)) for row in embeddings],
+    return np.array([seen.setdefault(digest(row), len(seen)) for row in embeddings],
                     dtype=np.int64)
+
+
+def digest(row: np.ndarray) -> bytes:
+    """16 bytes that stand for the values of an embedding, wherever its row is."""
+    return blake2b(np.ascontiguousarray(row).tobytes(), digest_size=16).digest()
 
 
 def _units(table: Labels, rows: np.ndarray) -> np.ndarray:

@@ -23,13 +23,16 @@ def name_groups(
     """(Q,) names of new individuals: the largest group first, then by the smallest key of its
     pictures, so that the order of the pictures does not matter. group: (Q,) int, -1 = none. keys:
     Q values that sort, such as media IDs or the bytes of an embedding."""
-    found = [g for g in np.unique(group) if g >= 0]
-    ranked = sorted(
-        found, key=lambda g: (-int((group == g).sum()), min(keys[r] for r in
-                                                            np.flatnonzero(group == g))))
+    size: dict[int, int] = {}
+    least: dict[int, object] = {}
+    for g, key in zip(np.asarray(group).tolist(), keys, strict=True):
+        if g >= 0:
+            size[g] = size.get(g, 0) + 1
+            least[g] = min(least.get(g, key), key)
+    ranked = sorted(size, key=lambda g: (-size[g], least[g]))
     names = dict(zip(ranked, new_names(len(ranked), taken), strict=True))
-    out = np.full(len(group), "", dtype=object)
-    out[:] = [names.get(g, "") for g in group]
+    out = np.empty(len(group), dtype=object)
+    out[:] = [names.get(g, "") for g in np.asarray(group).tolist()]
     return out
 
 
