@@ -6,6 +6,7 @@ folder that does the work, under the project's write lock.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -289,6 +290,8 @@ class Project:
         `ecotone.project.individual_heads`."""
         from ecotone.project.individual_heads import train_head, train_network
 
+        if network and os.environ.get("RANK", "0") != "0":  # torchrun's first process has the lock
+            return train_network(self, network, **options)
         with self.writing("individuals train"):
             if network:
                 return train_network(self, network, **options)
