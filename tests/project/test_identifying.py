@@ -284,3 +284,45 @@ def test_the_report_shows_matches(project):
     project.undo_individuals()
     project.undo_individuals()
     assert 'id="who"' not in project.report().read_text(encoding="utf-8")
+
+
+def test_scores_of_another_program_help(project, tmp_path):
+    embed(project, noise=3.0)
+    files = files_of(project)
+    named = {d: f for d, f in files.items() if int(f[6:8]) < 10}
+    rng = np.random.default_rng(0)
+    rows = ["first,second,score"]
+    order = sorted(named, key=named.get)
+    for i, a in enumerate(order):
+        for b in order[i + 1:]:
+            same = named[a][:8] == named[b][:8]
+            rows.append(f"{named[a]},{b},{rng.normal(20 if same else 5, 3):.3f}")
+    file = tmp_path / "lightglue.csv"
+    file.write_text("\n".join(rows) + "\n", encoding="utf-8")
+    found = {}
+    for scores in (None, file):
+        project.match_individuals(head="none", precision=None, scores=scores, shortlist=30)
+        said = by_file(project)
+        found[scores] = np.mean([s.candidates[0][0] == f"Ada{f[6:8]}" for f, s in said.items()
+                                 if s.candidates and int(f[6:8]) < 10])
+    assert found[file] > 0.85 and found[file] > found[None] + 0.2
+    file.write_text("first,second,score\ncam1/p00_4.jpg,cam1/p01_0.jpg,x\n", encoding="utf-8")
+    with pytest.raises(InputError, match="score is no number: row 2 \\(x\\)"):
+        project.match_individuals(scores=file)
+    file.write_text("first,second,score\ncam1/p00_4.jpg,cam1/p01_0.jpg,4\n", encoding="utf-8")
+    assert any("no score of two labelled" in n
+               for n in project.match_individuals(scores=file).notes)
+
+
+def test_points_of_pictures_are_compared(project, tmp_path):
+    pytest.importorskip("cv2")
+    from ecotone.project.pair_scores import PointScores
+
+    ids = np.array(sorted(files_of(project), key=files_of(project).get), dtype=object)
+    told = []
+    points = PointScores(project, lambda done, total, text: told.append(text))
+    score = points.between(ids, ids)(np.array([0, 0, 1]), np.array([0, 1, 0]))
+    assert score.shape == (3,) and score[1] == score[2] and (score >= 0).all()
+    assert told == ["comparing points of pictures"]
+    result = project.match_individuals(local=True, head="none")
+    assert result.counts["queries"] == 40

@@ -152,6 +152,12 @@ def embed(model: str | None, head: str | None, project: Path | None, as_json: bo
               default=0.9, show_default=True,
               help="Wanted share of right answers; less sure ones are \"cannot tell\".")
 @click.option("--forced", is_flag=True, help='Never "cannot tell".')
+@click.option("--local", is_flag=True,
+              help="Also compare points of the pictures, of each query's shortlist (extra local).")
+@click.option("--scores", type=in_file(), default=None,
+              help="A csv of scores of pairs by another program: first, second, score.")
+@click.option("--shortlist", type=click.IntRange(5), default=25, show_default=True,
+              help="Pictures of the gallery that each query is compared with closely.")
 @_which
 @embedding_option
 @seed_option

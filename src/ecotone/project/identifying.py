@@ -20,6 +20,7 @@ from ecotone.project.animals import Animals, chosen, gather_animals
 from ecotone.project.individual_decisions import pairs_among
 from ecotone.project.individual_heads import HEAD_NOTE
 from ecotone.project.individual_runs import Identifications
+from ecotone.project.pair_scores import scorers
 from ecotone.project.records import recorded_run, versions, write_json
 from ecotone.reid.naming import keep_names, name_groups
 from ecotone.store import individuals as store
@@ -68,15 +69,18 @@ class Wanted:
 
 
 def match_individuals(
-    project: Any, head: str | None = None, precision: float | None = 0.9,
-    progress: Progress | None = None, **wanted: Any,
+    project: Any, head: str | None = None, precision: float | None = 0.9, local: bool = False,
+    scores: str | Path | None = None, shortlist: int = 25, progress: Progress | None = None,
+    **wanted: Any,
 ) -> MatchResult:
     """Match animals without an individualID with those that people named.
 
     The gallery is every animal with an individualID by people; queries are the others of the
     gallery's species, or of the species, deployments or folder asked for (fields of `Wanted`).
-    head and precision: see `ReIdentifier`; default the head that the newest `individuals train`
-    chose. Raises ProjectError when there is nothing to match, InputError when decisions contradict.
+    head, precision and shortlist: see `ReIdentifier`; default the head that the newest `individuals
+    train` chose. local: also compare points of the pictures (extra `local`). scores: a csv of
+    scores of pairs by another program; see `pair_scores`. Raises ProjectError when there is
+    nothing to match, InputError when decisions contradict, MissingExtraError.
     """
     from ecotone.reid.identifier import ReIdentifier
 
@@ -88,6 +92,7 @@ def match_individuals(
     seed = project.config.random_state if asked.seed is None else asked.seed
     head = head or (project.catalog.note(HEAD_NOTE) or {}).get("head") or "auto"
     kept = {"head": head, "precision": precision, "embedding_model": animals.model,
+            "local": local, "scores": str(scores or ""), "shortlist": shortlist,
             "species": list(asked.species), "deployments": list(asked.deployments),
             "folder": str(asked.folder or ""), "encounters": asked.encounters}
     start, catalog = time.perf_counter(), project.catalog
@@ -96,15 +101,17 @@ def match_individuals(
     with recorded_run(catalog, "individuals match", kept, seed) as (run, summary):
         gallery, asking = animals.take(named), animals.take(queries)
         say(0, None, f"learning from {len(gallery):,} pictures of known individuals")
-        reid = ReIdentifier(head, precision=precision, random_state=seed)
-        columns = _columns(animals)
-        reid.fit(gallery.embeddings, gallery.individual, **_rows(columns, named))
+        reid = ReIdentifier(head, precision=precision, shortlist=shortlist, random_state=seed)
+        columns, by = _columns(animals), scorers(project, local, scores, progress)
+        reid.fit(gallery.embeddings, gallery.individual, scores={
+            k: s.between(gallery.id, gallery.id) for k, s in by.items()}, **_rows(columns, named))
         say(0, None, f"matching {len(asking):,} pictures")
         before = Identifications(project)
         same, different = pairs_among(project, np.concatenate([asking.id, gallery.id]))
         found = reid.predict(
             asking.embeddings, same=same, different=different, ids=list(asking.id),
-            taken=_elsewhere(before, asking), **_rows(columns, queries))
+            taken=_elsewhere(before, asking), **_rows(columns, queries),
+            scores={k: s.between(asking.id, gallery.id) for k, s in by.items()})
         names = keep_names(found.individualID, found.decision == "new",
                            [before.by_machine.get(i, "") for i in asking.id])
         table = _table(asking, gallery, found, names)

@@ -57,7 +57,7 @@ def add_decisions(project: Any, file: Path, author: str = "") -> DecisionReport:
     if unknown:
         raise FormatError(f"{file}: decision is none of same, different, open: row "
                           f"{some(unknown)}.")
-    names = _detections(project, [*first, *second], file.parent)
+    names = detections_of(project, [*first, *second], file.parent)
     pairs = zip(names[:len(first)], names[len(first):], word, table.lines, strict=True)
     decisions, lost = [], []
     for a, b, w, line in pairs:
@@ -137,7 +137,7 @@ def pairs_among(
     return same, different
 
 
-def _detections(project: Any, texts: list[str], base: Path) -> list[str]:
+def detections_of(project: Any, texts: list[str], base: Path) -> list[str]:
     """The detection that each text means: its id, or the only animal of a picture; "" if none."""
     catalog = project.catalog
     detections, media = catalog.detections(), catalog.media()

@@ -72,8 +72,13 @@ def calibrate(
     if not len(pairs):
         return Calibration(None, {}, ("no two pictures to compare: nothing is calibrated",))
     values = {EMBEDDING: spaces.similarity(pairs.left, pairs.right)}
+    silent = []
     for name, score in scores.items():
-        values[name] = ask(score, rows[pairs.left], rows[pairs.right], name)
+        found = ask(score, rows[pairs.left], rows[pairs.right], name)
+        if np.isnan(found).all():
+            silent.append(f"{name}: no score of two labelled pictures, so it means nothing here")
+        else:
+            values[name] = found
     pooled = SimilarityFusion(method).fit(values, pairs.same, pairs.weight)
     own, kinds = {}, data.species[pairs.left]
     for kind in np.unique(kinds.astype(str)):
@@ -83,8 +88,10 @@ def calibrate(
         if here.all() or same.sum() < OWN_PAIRS or people < OWN_PEOPLE:
             continue
         part = {k: v[here] for k, v in values.items()}
+        if any(np.isnan(v).all() for v in part.values()):
+            continue
         own[kind] = SimilarityFusion(method).fit(part, pairs.same[here], pairs.weight[here])
-    return Calibration(pooled, own, tuple(n for n in (pairs.note, *pooled.notes_) if n))
+    return Calibration(pooled, own, tuple(n for n in (pairs.note, *silent, *pooled.notes_) if n))
 
 
 def group_names(data: Labelled) -> np.ndarray:
@@ -197,7 +204,8 @@ def log_ratios(
     query, column = np.nonzero(real)
     values = {EMBEDDING: similarity[query, column].astype(np.float64)}
     for name, score in scores.items():
-        values[name] = ask(score, left[query], right[index[query, column]], name)
+        if calibration.pooled is not None and name in calibration.pooled.calibrators_:
+            values[name] = ask(score, left[query], right[index[query, column]], name)
     out = np.full(index.shape, np.nan)
     if len(query):
         out[query, column] = calibration.by_species("log_ratio", values, species[query])
