@@ -64,3 +64,13 @@ def test_a_pair_that_nobody_can_tell_is_not_asked_about_again(matched, client):
 def test_without_matches_there_is_no_such_queue(client):
     assert client.get("/api/pairs").json() == {"total": 0, "pairs": []}
     assert "matches" not in {q["queue"] for q in client.get("/api/state").json()["queues"]}
+
+
+def test_a_word_that_contradicts_the_others_is_told_and_not_stored(client, ids):
+    a, b, c = ids[:3]
+    client.decide(kind="match", id=a, other=b, word="same")
+    client.decide(kind="match", id=b, other=c, word="same")
+    answer = client.decide(kind="match", id=c, other=a, word="different")
+    assert answer.status_code == 422 and "\n" not in answer.json()["error"]
+    client.decide(kind="undo")
+    assert client.decide(kind="match", id=c, other=a, word="different").status_code == 200

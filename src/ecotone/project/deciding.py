@@ -212,8 +212,12 @@ def match(catalog: Any, key: str, author: str, a: str, b: str, word: str) -> Dec
     """Store whether two detections show the same individual; see `store.individuals`.
 
     word: SAME, DIFFERENT or UNSURE, which keeps the pair open for the models but is remembered.
-    Raises InputError on an unknown detection or another word.
+    Raises InputError on an unknown detection, another word, and where it contradicts what people
+    said before; nothing is stored then.
     """
+    from ecotone.project.individual_decisions import check as check_pairs
+    from ecotone.project.individual_labels import named_individuals
+
     _check_asker(key, author)
     if word not in (SAME, DIFFERENT, UNSURE):
         raise InputError(f"a pair is {word!r}: expected {SAME}, {DIFFERENT} or {UNSURE}.")
@@ -231,6 +235,7 @@ def match(catalog: Any, key: str, author: str, a: str, b: str, word: str) -> Dec
                    "before": counted.get((first, second), OPEN)}
         made = rows.insert_decision(connection, key, "match", author, now(), content)
         _say_of_pair(connection, made, "said", author)
+        check_pairs(read_decisions(connection), named_individuals(catalog).individual)
         return made
 
 
