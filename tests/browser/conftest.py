@@ -74,13 +74,27 @@ def served(reserve: Path) -> Iterator[Served]:  # noqa: F811
 @pytest.fixture
 def page(chromium: Any, served: Served) -> Iterator[Any]:
     """The page, open; errors in its scripts fail the test."""
-    context = chromium.new_context(viewport={"width": 1366, "height": 768})
-    opened = context.new_page()
-    opened.set_default_timeout(15_000)
+    yield from opened(chromium, served)
+
+
+def opened(
+    chromium: Any, served: Served, size: tuple[int, int] = (1366, 768), **options: Any
+) -> Iterator[Any]:
+    """The page in a browser of its own. What goes wrong in scripts, what the content policy forbids
+    and what another computer is asked for fails the test; a server that is away does not."""
+    context = chromium.new_context(viewport=dict(zip(("width", "height"), size, strict=True)),
+                                   **options)
+    page = context.new_page()
+    page.set_default_timeout(15_000)
     problems: list[str] = []
-    opened.on("pageerror", lambda error: problems.append(str(error)))
-    opened.goto(served.url)
-    opened.locator(".card").first.wait_for()
-    yield opened
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    page.on("console", lambda m: problems.append(m.text) if m.type == "error"
+            and not m.text.startswith("Failed to load resource") else None)
+    page.on("request", lambda r: None if r.url.startswith((served.url, "data:"))
+            else problems.append(r.url))
+    page.goto(served.url)
+    page.locator(".card").first.wait_for()
+    page.locator("#queues button").first.wait_for()
+    yield page
     context.close()
     assert not problems

@@ -20,7 +20,7 @@ export class Bar {
       button("Undo", "Z", () => actions.undo(), { disabled: !undo }),
       button("Redo", "Y", () => actions.redo(), { disabled: !redo }))];
     if (matches.active) {
-      redraw($("actions"), [undo, redo, matches.at, matches.pairs.length, matches.whole],
+      redraw($("actions"), [undo, redo, matches.at, matches.pairs.length, matches.whole, matches.sharp],
         () => [...matches.buttons(), ...turning()]);
       return;
     }

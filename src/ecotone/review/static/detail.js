@@ -104,7 +104,7 @@ export class Detail {
     const spoken = said(card, this.state.pending.get(card.id));
     return el("div", { class: "about" },
       el("p", { class: `status ${spoken?.state ?? "open"}` },
-        spoken ? [name(spoken.text), el("span", { class: "by" }, name(spoken.note))] : "Not decided"),
+        spoken ? [name(spoken.text), el("span", { class: "by" }, name(card.label && spoken.state === "disputed" ? card.label.author : spoken.note))] : "Not decided"),
       this.state.reasons[card.id] && el("p", { class: "hint" }, name(this.state.reasons[card.id])),
       card.others.length > 0 && el("ul", { class: "others", "aria-label": "Others say" },
         ...card.others.map((o) => el("li", {}, name(o.author), " says ", name(o.label), ", ",

@@ -18,7 +18,7 @@ export const KEYS = [
     ["L", "enlarge"], ["W", "whole picture"], ["S", "show people sharp"], ["F", "fix the box"],
     ["D", "draw another box"], ["+ − 0", "closer, farther, whole"], ["?", "this list"]]],
   ["Two individuals", [
-    ["S", "the same"], ["D", "different"], ["U", "cannot tell"], ["W", "whole pictures"]]],
+    ["S", "the same"], ["D", "different"], ["U", "cannot tell"], ["W", "whole pictures"], ["V", "show people sharp"]]],
 ];
 
 const typing = (node) => node.closest?.("input, textarea, select, [contenteditable], dialog, .edit");

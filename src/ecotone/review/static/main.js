@@ -306,7 +306,7 @@ function keyboard() {
   const select = () => state.focus && state.toggle(state.focus);
   const pairs = {
     s: () => matches.say("same"), d: () => matches.say("different"), u: () => matches.say("cannot tell"),
-    w: () => matches.toggleWhole(), n: () => matches.step(1), p: () => matches.step(-1),
+    w: () => matches.toggleWhole(), v: () => matches.reveal(), n: () => matches.step(1), p: () => matches.step(-1),
     ArrowRight: () => matches.step(1), ArrowLeft: () => matches.step(-1),
   };
   const always = {

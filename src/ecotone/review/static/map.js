@@ -4,6 +4,7 @@ import { el, name, svg } from "./dom.js";
 
 const SIDE = 240;
 const EDGE = 18;
+const FOOT = 24; // under the sites, for the scale
 const NICE = [1, 2, 5];
 const EARTH = 111.32; // km of a degree of latitude
 
@@ -33,11 +34,11 @@ export function siteMap(sites, current) {
   const length = nice(span / 3);
   const known = placed.some((s) => s.site === current);
   return el("figure", { class: "map" },
-    svg("svg", { viewBox: `0 0 ${SIDE} ${SIDE}`, role: "img",
+    svg("svg", { viewBox: `0 0 ${SIDE} ${SIDE + FOOT}`, role: "img",
       "aria-label": `Map of ${placed.length} sites${known ? `, ${current} marked` : ""}` },
-    svg("rect", { width: SIDE, height: SIDE, rx: 6, class: "ground" }), ...dots,
-    svg("path", { d: `M${EDGE} ${SIDE - 8}h${(length * scale).toFixed(1)}`, class: "scale" }),
-    svg("text", { x: EDGE, y: SIDE - 13 }, length < 1 ? `${Math.round(length * 1000)} m` : `${length} km`),
+    svg("rect", { width: SIDE, height: SIDE + FOOT, rx: 6, class: "ground" }), ...dots,
+    svg("path", { d: `M${EDGE} ${SIDE + FOOT - 8}h${(length * scale).toFixed(1)}`, class: "scale" }),
+    svg("text", { x: EDGE, y: SIDE + FOOT - 13 }, length < 1 ? `${Math.round(length * 1000)} m` : `${length} km`),
     svg("text", { x: SIDE - 14, y: 16, class: "north" }, "N"),
     svg("path", { d: `M${SIDE - 10} 20v14m-4-9l4-5l4 5`, class: "scale" })),
     el("figcaption", {}, name(current || "no site"),

@@ -15,6 +15,7 @@ export class Matches {
     this.isSharp = picture;
     this.active = false;
     this.whole = false;
+    this.sharp = false;
     this.pairs = [];
     this.at = 0;
     this.total = 0;
@@ -71,6 +72,7 @@ export class Matches {
       this.pairs.push(...more.pairs.filter((p) => !here.has(key(p))));
     }
     this.at = Math.min(next, this.pairs.length);
+    this.sharp = false;
     this.draw();
   }
 
@@ -92,6 +94,12 @@ export class Matches {
     this.draw();
   }
 
+  /** People's pictures sharp, or blurred again. */
+  reveal() {
+    this.sharp = !this.sharp;
+    this.draw();
+  }
+
   /** The buttons of this queue. */
   buttons() {
     const none = !this.pair;
@@ -102,6 +110,8 @@ export class Matches {
       button("Back", "P", () => this.step(-1), { disabled: this.at === 0 }),
       button("Next", "N", () => this.step(1), { disabled: none }),
       button("Whole pictures", "W", () => this.toggleWhole(), { disabled: none, "aria-pressed": String(this.whole) }),
+      (this.pair?.a.human || this.pair?.b.human) && button(this.sharp ? "Blur people" : "Show people", "V",
+        () => this.reveal(), { "aria-pressed": String(this.sharp), "data-key": "people" }),
     ];
   }
 
@@ -128,7 +138,7 @@ export class Matches {
   }
 
   side(zoom, card, title) {
-    const source = pictureUrl(this.whole ? "whole" : "crop", card, this.isSharp(card));
+    const source = pictureUrl(this.whole ? "whole" : "crop", card, this.sharp || this.isSharp(card));
     const same = zoom.image.getAttribute("src") === source;
     zoom.show(source, [title, card.site, time(card.time)].filter(Boolean).join(", "), { keep: same });
     return el("figure", { class: "side" }, zoom.stage,

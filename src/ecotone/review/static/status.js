@@ -18,7 +18,7 @@ export function showQueues(queues, current, choose) {
     "aria-current": q.queue === current ? "page" : undefined, onclick: () => choose(q.queue),
   }, el("span", {}, q.title), el("span", { class: "n" }, count(q.left))));
   redraw($("queues"), [queues, current], () => groups.filter(([, found]) => found.length).map(
-    ([title, found]) => el("section", {}, el("h3", { id: `group-${title}` }, title),
+    ([title, found]) => el("section", {}, el("h2", { id: `group-${title}` }, title),
       el("ul", { "aria-labelledby": `group-${title}` }, ...found.map(one)))));
 }
 
