@@ -1,4 +1,4 @@
-"""A small reserve in which every queue of the page has something: made of arrays, nothing learns."""
+"""A small reserve in which every queue of the page has something: arrays, nothing learned."""
 
 from __future__ import annotations
 

@@ -107,8 +107,8 @@ def test_a_tablet_has_no_fault_and_nothing_sticks_out(chromium, rich, check):
             for queue in ("next", "matches"):
                 go(page, queue)
                 check(page)
-                wide = page.evaluate("""() => [document.documentElement, ...document.querySelectorAll(
-                    'main, aside, .cards, header')].filter((n) => n.scrollWidth > n.clientWidth + 1)
+                wide = page.evaluate("""() => [...document.querySelectorAll(
+                    'html, main, aside, .cards, header')].filter((n) => n.scrollWidth > n.clientWidth + 1)
                     .map((n) => n.className || n.tagName)""")
                 assert not wide
 
@@ -159,9 +159,11 @@ def test_tab_goes_through_everything_in_order_and_out_again(desk):
 def test_the_skip_link_leads_to_the_cards(desk):
     desk.evaluate("() => document.querySelector('.skip').focus()")
     desk.keyboard.press("Enter")
-    desk.wait_for_function("() => document.getElementById('cards').contains(document.activeElement)")
+    desk.wait_for_function(
+        "() => document.getElementById('cards').contains(document.activeElement)")
     desk.keyboard.press("ArrowRight")
-    desk.wait_for_function("() => document.activeElement.classList.contains('card')")
+    desk.wait_for_function(
+        "() => document.activeElement.classList.contains('card')")
 
 
 def test_the_focus_comes_back_after_every_dialog(desk):
