@@ -11,6 +11,8 @@ import pytest
 from tests.browser.conftest import Served, opened
 from tests.browser.rich import make
 
+WIDE = """() => [...document.querySelectorAll('html, main, aside, .cards, header')]
+    .filter((n) => n.scrollWidth > n.clientWidth + 1).map((n) => n.className || n.tagName)"""
 LAPTOP, TABLET = (1440, 900), (820, 1180)
 
 
@@ -107,10 +109,7 @@ def test_a_tablet_has_no_fault_and_nothing_sticks_out(chromium, rich, check):
             for queue in ("next", "matches"):
                 go(page, queue)
                 check(page)
-                wide = page.evaluate("""() => [...document.querySelectorAll(
-                    'html, main, aside, .cards, header')].filter((n) => n.scrollWidth > n.clientWidth + 1)
-                    .map((n) => n.className || n.tagName)""")
-                assert not wide
+                assert not page.evaluate(WIDE)
 
 
 def test_colours_by_choice_stay_after_a_reload(chromium, rich):

@@ -48,7 +48,12 @@ const actions = new Actions(state, outbox, {
     ending();
     if (matches.active && request.kind !== "label") matches.stored(answer, request);
   },
-  redraw: (id) => { grid.begin(); state.setFocus(id, { scroll: true }); },
+  redraw: (id) => {
+    const most = Math.max(state.shown, state.ids.indexOf(id) + 1);
+    grid.begin();
+    while (state.shown < most && grid.more());
+    state.setFocus(id, { scroll: true });
+  },
   refresh: async (ids) => state.take((await get("/api/cards", { id: ids.slice(0, 60) })).cards),
 });
 const detail = new Detail(state, actions);

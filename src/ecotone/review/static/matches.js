@@ -129,7 +129,7 @@ export class Matches {
     const title = pair.individual ? `Individual ${pair.individual}` : "That one";
     const [one, that] = this.zooms;
     put(box,
-      el("p", { class: "question", role: "status" },
+      el("p", { class: "question" },
         el("b", {}, "The same individual?"), " ", el("span", { class: "soft" }, "likely "), percent(pair.p),
         el("span", { class: "soft" }, ` · pair ${count(this.at + 1)} of ${count(Math.max(this.total, this.pairs.length))}`),
         pair.said && el("span", { class: "word" }, pair.said.decision, " (", name(pair.said.author), ")")),
