@@ -254,6 +254,8 @@ def _identify(
               help="Of an individual, as queries.")
 @click.option("--database-pictures", type=click.IntRange(1), default=None,
               help="Of an individual in the database.")
+@click.option("--between-events", is_flag=True,
+              help="Pictures of one event are not ranked among each other.")
 @click.option("--repeats", type=click.IntRange(1), default=3, show_default=True,
               help="Splits with unknown individuals.")
 @embedding_option

@@ -74,11 +74,8 @@ def gather_animals(
     rows, species = rows[shown], species[shown]
     values, present = read_embeddings(
         catalog, project.vectors, model, everything.id[rows])
-    notes, usable = [], present & values.any(axis=1)
-    lost = int((~usable).sum())
-    if lost:
-        notes.append(f"{lost:,} detections without an embedding of {model} are left out "
-                     f"(run: ecotone embed --model {model})")
+    usable = present & values.any(axis=1)
+    notes = _lost(int((~usable).sum()), model)
     rows, species, values = rows[usable], species[usable], values[usable]
     if not len(rows):
         raise ProjectError(f"no animal has an embedding of {model!r}; run: ecotone embed")
@@ -96,6 +93,11 @@ def gather_animals(
         _said(named.individual, ids), species.astype(object), _said(named.viewpoint, ids),
         _alone(everything.media_id[rows], met), media.deployment_id[place],
         media.file_path[place], model, notes)
+
+
+def _lost(count: int, model: str) -> list[str]:
+    return [f"{count:,} detections without an embedding of {model} are left out (run: ecotone "
+            f"embed --model {model})"] if count else []
 
 
 def _said(values: dict[str, str], ids: np.ndarray) -> np.ndarray:

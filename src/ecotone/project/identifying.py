@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
@@ -82,51 +83,97 @@ def match_individuals(
     scores of pairs by another program; see `pair_scores`. Raises ProjectError when there is
     nothing to match, InputError when decisions contradict, MissingExtraError.
     """
-    from ecotone.reid.identifier import ReIdentifier
-
     say = progress or (lambda done, total, text: None)
-    asked = Wanted(**wanted)
-    animals = gather_animals(project, asked.embedding_model, asked.encounters)
-    named = animals.individual != ""
-    queries = _queries(animals, named, asked)
-    seed = project.config.random_state if asked.seed is None else asked.seed
-    head = head or (project.catalog.note(HEAD_NOTE) or {}).get("head") or "auto"
-    kept = {"head": head, "precision": precision, "embedding_model": animals.model,
-            "local": local, "scores": str(scores or ""), "shortlist": shortlist,
-            "species": list(asked.species), "deployments": list(asked.deployments),
-            "folder": str(asked.folder or ""), "encounters": asked.encounters}
-    start, catalog = time.perf_counter(), project.catalog
-    with catalog.transaction() as connection:
-        store.drop_unfinished(connection)
-    with recorded_run(catalog, "individuals match", kept, seed) as (run, summary):
-        gallery, asking = animals.take(named), animals.take(queries)
+    work = _work(project, Wanted(**wanted), head, precision=precision, local=local,
+                 scores=str(scores or ""), shortlist=shortlist)
+    queries = _queries(work)
+    with _run(project, "individuals match", work) as (run, summary):
+        gallery, asking = work.animals.take(work.named), work.animals.take(queries)
         say(0, None, f"learning from {len(gallery):,} pictures of known individuals")
-        reid = ReIdentifier(head, precision=precision, shortlist=shortlist, random_state=seed)
-        columns, by = _columns(animals), scorers(project, local, scores, progress)
-        reid.fit(gallery.embeddings, gallery.individual, scores={
-            k: s.between(gallery.id, gallery.id) for k, s in by.items()}, **_rows(columns, named))
+        by = scorers(project, local, scores, progress)
+        reid = _fitted(work, {k: s.between(gallery.id, gallery.id) for k, s in by.items()},
+                       precision=precision, shortlist=shortlist)
         say(0, None, f"matching {len(asking):,} pictures")
         before = Identifications(project)
         same, different = pairs_among(project, np.concatenate([asking.id, gallery.id]))
         found = reid.predict(
             asking.embeddings, same=same, different=different, ids=list(asking.id),
-            taken=_elsewhere(before, asking), **_rows(columns, queries),
+            taken=_elsewhere(before, asking), **work.columns(queries),
             scores={k: s.between(asking.id, gallery.id) for k, s in by.items()})
         names = keep_names(found.individualID, found.decision == "new",
                            [before.by_machine.get(i, "") for i in asking.id])
-        table = _table(asking, gallery, found, names)
-        with catalog.transaction() as connection:
-            store.insert_rows(connection, run, table)
+        _insert(project, run, _table(asking, gallery, found, names))
         result = MatchResult(
-            run, _match_counts(gallery, found, names), animals.model, reid.head_name_,
-            _open_set(reid), list(dict.fromkeys([*animals.notes, *reid.notes_, *found.notes])))
-        write_json(project.path / "runs" / f"{run}.json",
-                   _record(run, "individuals match", kept, seed, start, result, reid))
+            run, _match_counts(gallery, found, names), work.animals.model, reid.head_name_,
+            _open_set(reid), _notes(work, reid.notes_, found.notes))
+        _record(project, work, result, "individuals match", reid)
         summary.update(counts=result.counts)
     return result
 
 
-def _queries(animals: Animals, named: np.ndarray, asked: Wanted) -> np.ndarray:
+@dataclass(frozen=True, eq=False)
+class _Work:
+    """What a run starts from. named: (N,) bool. kept: its settings."""
+
+    animals: Animals
+    named: np.ndarray
+    asked: Wanted
+    head: str
+    seed: int
+    kept: dict[str, Any]
+    started: float
+
+    def columns(self, rows: np.ndarray) -> dict[str, Any]:
+        """species, viewpoint and encounter of some rows, None where nobody knows any; a picture
+        of unknown species counts as of the only one."""
+        columns = self.animals.columns
+        kinds = sorted(set(self.animals.species[self.named]) - {""})
+        if len(kinds) == 1 and columns["species"] is not None:
+            columns["species"] = np.where(self.animals.species == "", kinds[0],
+                                          self.animals.species)
+        return {k: None if v is None else v[rows] for k, v in columns.items()}
+
+
+def _work(project: Any, asked: Wanted, head: str | None, **kept: Any) -> _Work:
+    animals = gather_animals(project, asked.embedding_model, asked.encounters)
+    head = head or (project.catalog.note(HEAD_NOTE) or {}).get("head") or "auto"
+    kept = {**kept, "head": head, "embedding_model": animals.model, "species": list(asked.species),
+            "deployments": list(asked.deployments), "folder": str(asked.folder or ""),
+            "encounters": asked.encounters}
+    seed = project.config.random_state if asked.seed is None else asked.seed
+    return _Work(animals, animals.individual != "", asked, head, seed, kept, time.perf_counter())
+
+
+@contextmanager
+def _run(
+    project: Any, command: str, work: _Work
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """A recorded run; rows of runs that never came to their end go first."""
+    with project.catalog.transaction() as connection:
+        store.drop_unfinished(connection)
+    with recorded_run(project.catalog, command, work.kept, work.seed) as (run, summary):
+        yield run, summary
+
+
+def _fitted(work: _Work, scores: dict[str, Any], **options: Any) -> Any:
+    from ecotone.reid.identifier import ReIdentifier
+
+    gallery = work.animals.take(work.named)
+    return ReIdentifier(work.head, random_state=work.seed, **options).fit(
+        gallery.embeddings, gallery.individual, scores=scores, **work.columns(work.named))
+
+
+def _insert(project: Any, run: str, table: store.IdentificationTable) -> None:
+    with project.catalog.transaction() as connection:
+        store.insert_rows(connection, run, table)
+
+
+def _notes(work: _Work, *more: Sequence[str]) -> list[str]:
+    return list(dict.fromkeys([*work.animals.notes, *(n for notes in more for n in notes)]))
+
+
+def _queries(work: _Work) -> np.ndarray:
+    animals, named, asked = work.animals, work.named, work.asked
     rows = chosen(animals, asked.species, asked.deployments, asked.folder) & ~named
     if not asked.species and named.any():
         kinds = sorted(set(animals.species[named]))
@@ -136,19 +183,6 @@ def _queries(animals: Animals, named: np.ndarray, asked: Wanted) -> np.ndarray:
             "nothing to match: every animal asked for has an individualID by people." if
             named.any() else "nothing to match: no animal is here; see: ecotone status")
     return rows
-
-
-def _columns(animals: Animals) -> dict[str, np.ndarray | None]:
-    """species, viewpoint and encounter; a picture of unknown species counts as the only one."""
-    columns = animals.columns
-    kinds = sorted(set(animals.species[animals.individual != ""]) - {""})
-    if len(kinds) == 1 and columns["species"] is not None:
-        columns["species"] = np.where(animals.species == "", kinds[0], animals.species)
-    return columns
-
-
-def _rows(columns: dict[str, np.ndarray | None], rows: np.ndarray) -> dict[str, Any]:
-    return {k: None if v is None else v[rows] for k, v in columns.items()}
 
 
 def _elsewhere(before: Identifications, asking: Animals) -> list[str]:
@@ -194,14 +228,14 @@ def _open_set(reid: Any) -> dict[str, float]:
 
 
 def _record(
-    run: str, command: str, kept: dict[str, Any], seed: int, start: float, result: Any,
-    reid: Any = None,
-) -> dict[str, Any]:
+    project: Any, work: _Work, result: Any, command: str, reid: Any = None
+) -> None:
     record = {
-        "run": run, "command": command, "seed": seed, "settings": kept, "versions": versions(),
+        "run": result.run, "command": command, "seed": work.seed, "settings": work.kept,
+        "versions": versions(),
         "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "counts": result.counts, "notes": result.notes,
-        "seconds": round(time.perf_counter() - start, 2),
+        "seconds": round(time.perf_counter() - work.started, 2),
     }
     if reid is not None:
         curve = reid.curve_
@@ -210,7 +244,7 @@ def _record(
             "curve": {} if curve is None else {
                 k: np.round(v, 4).tolist() for k, v in vars(curve).items()},
         }
-    return record
+    write_json(project.path / "runs" / f"{result.run}.json", record)
 
 
 def catalogue_individuals(
@@ -224,53 +258,45 @@ def catalogue_individuals(
     `ReIdentifier.catalogue`; labelled individuals calibrate it where there are any. Raises
     ProjectError without animals, InputError when decisions contradict.
     """
-    from ecotone.reid.identifier import ReIdentifier
-
     say = progress or (lambda done, total, text: None)
-    asked = Wanted(**wanted)
-    animals = gather_animals(project, asked.embedding_model, asked.encounters)
-    named = animals.individual != ""
-    rows = chosen(animals, asked.species, asked.deployments, asked.folder)
-    seed = project.config.random_state if asked.seed is None else asked.seed
-    head = head or (project.catalog.note(HEAD_NOTE) or {}).get("head") or "auto"
-    kept = {"method": method, "embedding_model": animals.model, "head": head,
-            "species": list(asked.species), "deployments": list(asked.deployments),
-            "folder": str(asked.folder or ""), "encounters": asked.encounters}
-    start, catalog = time.perf_counter(), project.catalog
-    with catalog.transaction() as connection:
-        store.drop_unfinished(connection)
-    with recorded_run(catalog, "individuals catalogue", kept, seed) as (run, summary):
-        columns = _columns(animals)
-        reid = ReIdentifier(head, random_state=seed).fit(
-            animals.embeddings[named], animals.individual[named], **_rows(columns, named))
-        group = animals.take(rows)
+    work = _work(project, Wanted(**wanted), head, method=method, threshold=threshold)
+    asked = work.asked
+    rows = chosen(work.animals, asked.species, asked.deployments, asked.folder)
+    with _run(project, "individuals catalogue", work) as (run, summary):
+        reid, group = _fitted(work, {}), work.animals.take(rows)
         say(0, None, f"grouping {len(group):,} pictures")
         same, different = pairs_among(project, group.id)
         found = reid.catalogue(
             group.embeddings, same=same, different=different, method=method, threshold=threshold,
-            ids=list(group.id), individuals=group.individual, **_rows(columns, rows))
-        before = Identifications(project)
-        owner = dict(zip(found.cluster[group.individual != ""],
-                         group.individual[group.individual != ""], strict=True))
-        fresh = np.array([c not in owner for c in found.cluster], dtype=bool)
-        taken = [*set(animals.individual[named]), *_elsewhere(before, group)]
-        names = name_groups(np.where(fresh, found.cluster, -1), list(group.id), taken)
-        names[~fresh] = [owner[c] for c in found.cluster[~fresh]]
-        names = keep_names(names, fresh, [before.by_machine.get(i, "") for i in group.id])
-        with catalog.transaction() as connection:
-            store.insert_rows(connection, run, store.IdentificationTable(
-                group.id, names, np.full(len(group), "cluster", dtype=object), found.probability,
-                np.full(len(group), np.nan), store.candidates_json([[] for _ in group.id])))
+            ids=list(group.id), individuals=group.individual, **work.columns(rows))
+        names = _cluster_names(project, work, group, found.cluster)
+        n = len(group)
+        _insert(project, run, store.IdentificationTable(
+            group.id, names, np.full(n, "cluster", dtype=object), found.probability,
+            np.full(n, np.nan), store.candidates_json([[]] * n)))
         sizes = Counter(names.tolist())
-        counts = {"pictures": len(group), "individuals": len(sizes),
-                  "alone": sum(n == 1 for n in sizes.values()), "largest": max(sizes.values())}
-        result = CatalogueResult(
-            run, counts, animals.model, method, found.threshold,
-            list(dict.fromkeys([*animals.notes, *_of_catalogue(reid), *found.notes])))
-        write_json(project.path / "runs" / f"{run}.json",
-                   _record(run, "individuals catalogue", kept, seed, start, result))
+        counts = {"pictures": n, "individuals": len(sizes),
+                  "alone": sum(k == 1 for k in sizes.values()), "largest": max(sizes.values())}
+        result = CatalogueResult(run, counts, work.animals.model, method, found.threshold,
+                                 _notes(work, _of_catalogue(reid), found.notes))
+        _record(project, work, result, "individuals catalogue")
         summary.update(counts=counts)
     return result
+
+
+def _cluster_names(
+    project: Any, work: _Work, group: Animals, cluster: np.ndarray
+) -> np.ndarray:
+    """(n,) the individualID of each picture: people's where its cluster holds one, else a new one,
+    kept from the run before where most of its pictures had it."""
+    named = group.individual != ""
+    before = Identifications(project)
+    owner = dict(zip(cluster[named], group.individual[named], strict=True))
+    fresh = np.array([c not in owner for c in cluster], dtype=bool)
+    taken = [*set(work.animals.individual[work.named]), *_elsewhere(before, group)]
+    names = name_groups(np.where(fresh, cluster, -1), list(group.id), taken)
+    names[~fresh] = [owner[c] for c in cluster[~fresh]]
+    return keep_names(names, fresh, [before.by_machine.get(i, "") for i in group.id])
 
 
 def _of_catalogue(reid: Any) -> list[str]:

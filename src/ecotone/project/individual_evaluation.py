@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +34,7 @@ class IndividualsEvaluation:
 def evaluate_individuals(
     project: Any, split: Path | None = None, embedding_model: str | None = None,
     head: str = "auto", repeats: int = 3, max_pictures: int | None = 10,
-    database_pictures: int | None = None, seed: int | None = None,
+    database_pictures: int | None = None, between_events: bool = False, seed: int | None = None,
     progress: Progress | None = None,
 ) -> IndividualsEvaluation:
     """Measure matching on labelled individuals.
@@ -43,6 +43,7 @@ def evaluate_individuals(
     then ranks and decisions of the test part in the gallery of the train part. Without it one-vs-
     all by the project's own IDs, heads on individuals they have not seen, and repeated splits with
     a third of the individuals unknown. max_pictures, database_pictures: see `evaluate_reid`.
+    between_events: pictures of one event are not ranked among each other.
     Raises ProjectError or InputError when there is nothing to measure.
     """
     say = progress or (lambda done, total, text: None)
@@ -55,14 +56,15 @@ def evaluate_individuals(
     animals = labelled_animals(project, embedding_model)
     columns = animals.columns
     say(0, None, f"ranking {len(animals):,} pictures one against all")
-    met = columns["encounter"]
+    met = columns["encounter"] if between_events else None
     ranking = evaluate_reid(
         animals.embeddings, animals.individual, columns["species"], columns["viewpoint"],
         encounter=met, max_pictures=max_pictures, database_pictures=database_pictures,
         random_state=seed)
     notes = [*animals.notes, *ranking.notes]
-    if met is not None:
-        notes.append("pictures of one encounter are not compared: near copies would flatter")
+    if met is None and columns["encounter"] is not None:
+        notes.append("ranked by the protocol, pictures of one event among each other as well: near "
+                     "copies flatter; --between-events leaves them out")
     figures: dict[str, float] = {}
     try:
         say(0, None, "holding a third of the individuals out")
@@ -130,35 +132,37 @@ def _placed(
     of_medium: dict[str, list[int]] = {}
     for n, medium in enumerate(animals.media_id):
         of_medium.setdefault(medium, []).append(n)
-    at, part, who, side = [], [], [], []
-    lost = crowded = 0
-    for row, medium in zip(read.rows, matches.rows, strict=True):
-        here = of_medium.get(media.id[medium], []) if medium >= 0 else []
-        lost += not here
-        crowded += len(here) > 1
-        if len(here) == 1 and row.split:
-            at.append(here[0])
-            part.append(row.split.casefold())
-            who.append(row.individual)
-            side.append(row.viewpoint)
-    notes = list(read.problems)
-    if lost:
-        notes.append(f"{lost:,} pictures of {file.name} are not in this project, or have no "
-                     "embedding")
-    if crowded:
-        notes.append(f"{crowded:,} pictures of {file.name} show several animals, left out")
-    if not at:
+    here = [of_medium.get(media.id[m], []) if m >= 0 else [] for m in matches.rows]
+    used = [(row, found[0]) for row, found in zip(read.rows, here, strict=True)
+            if len(found) == 1 and row.split]
+    if not used:
         raise InputError(f"{file}: none of its pictures is an animal of this project with an "
                          "embedding; add them: ecotone add images FOLDER, ecotone embed")
-    rows = np.array(at)
-    taken = animals.take(rows)
-    view = np.array(side, dtype=object)
-    from dataclasses import replace
-
+    notes = [*read.problems, *_left_out(file.name, here)]
+    view = _objects([row.viewpoint for row, _ in used])
     # Without event: a published split is compared as it was published.
-    none = np.full(len(rows), "", dtype=object)
-    return replace(taken, individual=np.array(who, dtype=object), encounter=none,
-                   viewpoint=view if (view != "").any() else none), np.array(part), notes
+    none = _objects([""] * len(used))
+    placed = replace(
+        animals.take(np.array([n for _, n in used])), encounter=none,
+        individual=_objects([row.individual for row, _ in used]),
+        viewpoint=view if (view != "").any() else none)
+    return placed, np.array([row.split.casefold() for row, _ in used]), notes
+
+
+def _left_out(name: str, here: list[list[int]]) -> list[str]:
+    lost, crowded = sum(not h for h in here), sum(len(h) > 1 for h in here)
+    notes = []
+    if lost:
+        notes.append(f"{lost:,} pictures of {name} are not in this project, or have no embedding")
+    if crowded:
+        notes.append(f"{crowded:,} pictures of {name} show several animals, left out")
+    return notes
+
+
+def _objects(values: Sequence[str]) -> np.ndarray:
+    out = np.empty(len(values), dtype=object)
+    out[:] = list(values)
+    return out
 
 
 def evaluation_lines(result: IndividualsEvaluation) -> list[str]:
