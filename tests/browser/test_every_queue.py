@@ -91,7 +91,7 @@ def test_keys_and_clicks_decide_in_every_queue(desk, rich, queue):
 
 def test_why_a_picture_is_asked_about_is_said(desk):
     for queue, reason in (("next", "typical of a group nobody labelled"), ("clusters", "group 1"),
-                          ("novel", "none of these 90%"), ("repeats", "place 1")):
+                          ("novel", "like no known class, 90%"), ("repeats", "place 1")):
         go(desk, queue)
         desk.locator(".card.focus .reason", has_text=reason).wait_for()
     go(desk, "people")

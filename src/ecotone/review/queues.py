@@ -17,6 +17,7 @@ from ecotone.review.machines import SURE
 from ecotone.review.view import View
 
 OPEN, LABELLED, ALL = "open", "labelled", "all"
+SEEN = 0.01  # probability from which it is told
 SIMILAR = 300  # pictures of "more like this"
 
 
@@ -121,7 +122,8 @@ def _novel(view: View) -> Found:
     known = view.machines.novelty
     rows = sorted(known, key=lambda row: (-known[row], row))
     return Found(np.array(rows, dtype=np.int64),
-                 {row: f"none of these {p:.0%}" for row, p in known.items()})
+                 {row: "like no known class" + (f", {p:.0%}" if p >= SEEN else "")
+                  for row, p in known.items()})
 
 
 def _clusters(view: View) -> Found:

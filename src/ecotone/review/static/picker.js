@@ -128,7 +128,7 @@ export class Picker {
         maxlength: "200", dir: "auto" })),
       el("label", {}, "Scientific name, if it has one", el("input", { name: "scientific",
         maxlength: "200", placeholder: "Genus species" })),
-      el("button", { type: "submit" }, "Make this class"),
+      el("button", { type: "submit", class: "primary" }, "Make this class"),
     );
     this.fresh.querySelector("input").focus();
   }

@@ -8,6 +8,8 @@ const GROUPS = [
   ["Browse", ["all"]],
 ];
 
+let shown = ""; // the queue that was brought into sight
+
 /** The queues by what they are for; `choose(queue)` opens one. */
 export function showQueues(queues, current, choose) {
   const grouped = new Set(GROUPS.flatMap(([, keys]) => keys));
@@ -20,6 +22,8 @@ export function showQueues(queues, current, choose) {
   redraw($("queues"), [queues, current], () => groups.filter(([, found]) => found.length).map(
     ([title, found]) => el("section", {}, el("h2", { id: `group-${title}` }, title),
       el("ul", { "aria-labelledby": `group-${title}` }, ...found.map(one)))));
+  if (shown !== current) $("queues").querySelector("[aria-current]")?.scrollIntoView({ block: "nearest", inline: "nearest" });
+  shown = current;
 }
 
 /** How much is labelled and how much is left. */
