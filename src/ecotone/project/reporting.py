@@ -17,6 +17,7 @@ from ecotone.project.asked_report import collect_acceptance, collect_questions
 from ecotone.project.discover_report import collect_discovery
 from ecotone.project.gathering import DETECTOR
 from ecotone.project.individual_report import collect_individuals
+from ecotone.project.overview import collect_overview
 from ecotone.project.records import LATEST, read_record
 from ecotone.project.refined_report import collect_refinement
 from ecotone.report import (
@@ -82,6 +83,7 @@ def collect(project: Any, progress: Progress | None = None) -> ReportData:
     found, galleries, missing = _named(project, record, media, detections, progress)
     evaluation = read_evaluation(project) or {}
     places = {str(d) for d in media.deployment_id if d}
+    acceptance = collect_acceptance(project, record)
     return ReportData(
         title=project.config.name or project.path.name,
         created=_day(datetime.now(timezone.utc).isoformat()),
@@ -102,8 +104,9 @@ def collect(project: Any, progress: Progress | None = None) -> ReportData:
             *evaluation.get("notes", ()),
         ])),
         refinement=collect_refinement(project, media, detections, progress),
-        acceptance=collect_acceptance(project, record),
+        acceptance=acceptance,
         questions=collect_questions(project, media, detections, progress),
+        overview=collect_overview(project, media, detections, labels, acceptance),
         discovery=collect_discovery(project, media, detections, record, progress),
         individuals=collect_individuals(project, media, detections, progress),
     )

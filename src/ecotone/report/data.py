@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ecotone.report.acceptance import AcceptanceData
     from ecotone.report.discovery import DiscoveryData
     from ecotone.report.individuals import IndividualsData
+    from ecotone.report.overview import OverviewData
     from ecotone.report.questions import QuestionsData
     from ecotone.report.refinement import RefinementData
 
@@ -159,7 +160,8 @@ class ReportData:
     them. galleries: pictures. unresolved: what could not be placed. notes: what else to know.
     refinement: what `refine` made of the detections, None when it did not run. acceptance: what
     needs no eye, None without held-out labels. questions: what `suggest` asks, None when nothing is
-    open. discovery: what no label names, None when nobody looked.
+    open. discovery: what no label names, None when nobody looked. overview: the study
+    at a glance, None without pictures.
     """
 
     title: str
@@ -181,6 +183,7 @@ class ReportData:
     questions: QuestionsData | None = None
     discovery: DiscoveryData | None = None
     individuals: IndividualsData | None = None
+    overview: OverviewData | None = None
 
     def __post_init__(self) -> None:
         k = len(self.classes)

@@ -13,7 +13,7 @@ import numpy as np
 
 from ecotone.evaluation.baselines import LOCAL_ONLY
 from ecotone.evaluation.metrics import confusion
-from ecotone.report import acceptance, discovery, individuals, svg
+from ecotone.report import acceptance, discovery, individuals, overview, svg
 from ecotone.report.calibration import Bins, bins_of, reliability_chart
 from ecotone.report.classes import DETECTOR, class_rows, dumbbells, found_bar, recall_bar
 from ecotone.report.confusion import Matrix, Mixup, confusion_chart, matrix_of, mixups_of
@@ -76,6 +76,7 @@ def render(data: ReportData) -> str:
         refinement=view_of(data.refinement) if data.refinement else None,
         who_chart=individuals.curve_chart(data.individuals) if data.individuals else "",
         acceptance=acceptance.view_of(data.acceptance) if data.acceptance else None,
+        overview=overview.view_of(data.overview) if data.overview else None,
         found_new=None if data.discovery is None else (
             discovery.lead_of(data.discovery), discovery.tiles_of(data.discovery)),
     )
@@ -93,7 +94,8 @@ def _environment() -> Any:
         percent=svg.percent, short=short_name, kind=kind_words, figure=Markup,
         jpeg=lambda data: "data:image/jpeg;base64," + base64.b64encode(data).decode("ascii"),
         unbroken=lambda text: text.replace(" %", "\u00a0%"),
-        points=svg.points, frame=_frame, fills=_fills, thousands=lambda value: f"{value:,.0f}",
+        points=svg.points, decimal=overview.decimal,
+        frame=_frame, fills=_fills, thousands=lambda value: f"{value:,.0f}",
     )
     environment.globals.update(
         odd_frame=_frame_of,

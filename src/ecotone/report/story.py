@@ -14,6 +14,7 @@ from ecotone.report.classes import ClassRow
 from ecotone.report.confusion import Mixup
 from ecotone.report.curve import Gain, gains_of
 from ecotone.report.data import HeldOut, ReportData
+from ecotone.report.svg import number
 
 FEW = 5  # labels of a class below which more of them help most
 MANY = 6  # names listed in one sentence
@@ -89,8 +90,8 @@ def _headline(data: ReportData, gains: Sequence[Gain], scores: dict[str, float])
         return (f"{changed:,} of {every:,} detections have a finer label now than the global model "
                 "gave them.")
     if data.counts is not None and data.counts.pictures:
-        number = _number(data.counts.pictures, "picture is", "pictures are")
-        return f"{number} in the project; nothing has been named yet."
+        told = number(data.counts.pictures, "picture is", "pictures are")
+        return f"{told} in the project; nothing has been named yet."
     return "The project is empty."
 
 
@@ -112,7 +113,7 @@ def _lead(data: ReportData, gains: Sequence[Gain], scores: dict[str, float]) -> 
     if data.classes and data.label_counts is not None:
         never = int((data.label_counts == 0).sum())
         if never:
-            lead.append(f"{_number(never, 'class has', 'classes have')} not a single label and "
+            lead.append(f"{number(never, 'class has', 'classes have')} not a single label and "
                         f"{'is' if never == 1 else 'are'} named from the global model and the look "
                         "of the pictures only.")
     return lead
@@ -212,7 +213,7 @@ def _steps(data: ReportData, rows: Sequence[ClassRow], mixups: Sequence[Mixup]) 
     broken = len({f.file for f in data.failures})
     if broken:
         steps.append(Step(
-            f"{_number(broken, 'picture', 'pictures')} could not be read (listed "
+            f"{number(broken, 'picture', 'pictures')} could not be read (listed "
             "below). Copy what is damaged anew from the card, if you can, and add the folder "
             "again.", "ecotone add images PHOTOS"))
     steps.append(Step("Use the local model on new pictures, without this project.",
@@ -245,10 +246,6 @@ def _label_more(rows: Sequence[ClassRow], mixups: Sequence[Mixup]) -> list[Step]
             f"for {taken}. A few more labels of both tell them apart, unless the pictures do "
             "not."))
     return steps
-
-
-def _number(n: int, one: str, many: str) -> str:
-    return f"{n:,} {one if n == 1 else many}"
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -131,6 +131,11 @@ def wilson(right: float, rows: float, z: float = 1.96) -> tuple[float, float]:
     return max(0.0, middle - half), min(1.0, middle + half)
 
 
+def number(n: int, one: str, many: str = "") -> str:
+    """A number with its noun, "1 site" or "1,200 sites"; many: default `one` with an s."""
+    return f"{n:,} {one if n == 1 else many or one + 's'}"
+
+
 def points(difference: float, digits: int = 1) -> str:
     """A difference of shares in percentage points with its sign, "+3.2" or "−0.4"."""
     shown = f"{100.0 * difference:+.{digits}f}"
