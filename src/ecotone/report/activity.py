@@ -119,8 +119,8 @@ def activity_chart(found: Activity) -> str:
             svg.label(WIDTH - LEFT, 14, events, "tick", "end")]
     for hour in (0, 6, 12, 18, 24):
         body.append(svg.element("line", x1=x(hour), x2=x(hour), y1=TOP, y2=floor, class_="grid"))
-        anchor = "start" if hour == 0 else "end" if hour == 24 else "middle"
-        body.append(svg.label(x(hour), HEIGHT - 8, f"{hour}:00", "tick", anchor))
+        words = f"{hour} h" if hour == 24 else str(hour)
+        body.append(svg.label(x(hour), HEIGHT - 8, words, "tick", "middle"))
     for hour, n in enumerate(found.hours.tolist()):
         if n:
             told = svg.element("title", f"{hour}:00 to {hour + 1}:00: {n:,}")

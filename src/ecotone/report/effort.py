@@ -13,6 +13,7 @@ from ecotone.errors import InputError
 
 DAY = np.timedelta64(86400, "s")
 NAT = np.datetime64("NaT", "s")
+QUIET = 14.0  # days without a picture that are worth a word
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,9 +23,9 @@ class Effort:
     start, end: (D,) datetime64[s], NaT where neither dates nor pictures tell. days: (D,) the time
     between them in camera-days, NaN where unknown. given: (D,) bool, whether both dates were given,
     else first and last picture stand for what is missing. pictures, timed, outside: (D,) int
-    pictures, those with a time, and those before the start or after the end. gap: (D,) longest
-    stretch in days without a picture between start and end, NaN where unknown; gap_from: (D,) when
-    it begins.
+    pictures, those with a time, and those before the start or after the end. gap_of, gap_from,
+    gap_days: (G,) the stretches longer than QUIET days without a picture between start and end: of
+    which deployment, since when, how long; the longest first.
     """
 
     start: np.ndarray
@@ -34,8 +35,9 @@ class Effort:
     pictures: np.ndarray
     timed: np.ndarray
     outside: np.ndarray
-    gap: np.ndarray
+    gap_of: np.ndarray
     gap_from: np.ndarray
+    gap_days: np.ndarray
 
 
 def measure_effort(
@@ -68,30 +70,26 @@ def measure_effort(
     last[inside] = inside_when  # the last of equal rows stays
     first[inside[::-1]] = inside_when[::-1]
     start, end = np.where(np.isnat(start), first, start), np.where(np.isnat(end), last, end)
-    gap, gap_from = _gaps(inside, inside_when, start, end)
     days = np.where(np.isnat(start) | np.isnat(end), np.nan, (end - start) / DAY)
     count = {name: np.bincount(rows, minlength=d) for name, rows in (
         ("pictures", deployment[own]), ("timed", where), ("outside", where[outside]))}
-    return Effort(start, end, days, given, **count, gap=gap, gap_from=gap_from)
+    return Effort(start, end, days, given, **count,
+                  **_gaps(inside, inside_when, start, end))
 
 
 def _gaps(
     where: np.ndarray, when: np.ndarray, start: np.ndarray, end: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Longest time in days between neighbours of start, pictures, end; and its beginning (D,)."""
+) -> dict[str, np.ndarray]:
+    """The long stretches between neighbours of start, pictures and end."""
     known = np.flatnonzero(~np.isnat(start) & ~np.isnat(end))
     place = np.concatenate([known, where, known])
     times = np.concatenate([start[known], when, end[known]])
     order = np.lexsort((times, place))
     place, times = place[order], times[order]
-    gap, gap_from = np.full(len(start), np.nan), np.full(len(start), NAT)
-    same = np.diff(place) == 0
-    begin, length = np.flatnonzero(same), (np.diff(times) / DAY)[same]
-    by_length = np.argsort(length, kind="stable")
-    rows = begin[by_length]
-    gap[place[rows]] = length[by_length]  # the longest is written last
-    gap_from[place[rows]] = times[rows]
-    return gap, gap_from
+    days = np.where(np.diff(place) == 0, np.diff(times) / DAY, 0.0)
+    rows = np.argsort(-days, kind="stable")[:int((days > QUIET).sum())]
+    return {"gap_of": place[:-1][rows] if len(place) else place, "gap_from": times[rows],
+            "gap_days": days[rows]}
 
 
 def overlapping(site: np.ndarray, start: np.ndarray, end: np.ndarray) -> tuple[np.ndarray, float]:

@@ -41,7 +41,7 @@ def effort_chart(rows: Sequence[Row]) -> str:
     body = _calendar(first, first + np.timedelta64(int(total), "s"), x, foot)
     for number, row in enumerate(rows):
         y = TOP + STEP * number
-        body.append(svg.label(LEFT - 12, y + 14, row.name, "target", "end", LEFT - 16, 13.0))
+        body.append(svg.label(LEFT - 12, y + 14, row.name, "target", "end", LEFT - 34, 13.0))
         for start, end, given in row.spans:
             told = f"{row.name}: {day(start)} to {day(end)}"
             told += "" if given else ", by its pictures"

@@ -12,14 +12,13 @@ import numpy as np
 
 from ecotone.report import svg
 from ecotone.report.activity import Activity, activity_chart
-from ecotone.report.effort import Effort, by_site
+from ecotone.report.effort import QUIET, Effort, by_site
 from ecotone.report.effort_chart import Row, day, effort_chart
 from ecotone.report.site_map import MapSite, map_chart
+from ecotone.report.story import Step
 from ecotone.report.tally import Tally, accumulation, chao2
 
-QUIET = 14.0  # days without a picture that are worth a word
 MOST_SPECIES = 400  # rows of the table
-FIRST_ROWS = 12
 MOST_ACTIVITY = 12
 HEAT_SPECIES, HEAT_SITES = 20, 15
 MOST_SITES = 400
@@ -82,13 +81,13 @@ class SiteRow:
     deployments: int
     days: float | None
     basis: str
-    period: str
+    period: tuple[str, ...]
     pictures: int
     events: int
     species: int
     gap: str
     outside: int
-    place: str
+    place: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -97,7 +96,7 @@ class OverviewView:
 
     lead: str
     tiles: tuple[tuple[str, str, str], ...]
-    notes: tuple[str, ...]
+    notes: tuple[Step, ...]
     species: tuple[SpeciesRow, ...]
     counted: str
     timeline: str
@@ -123,7 +122,7 @@ def view_of(data: OverviewData) -> OverviewView:
     heat, columns = _heat(data, order)
     seen = int((data.tally.events > 0).sum())
     return OverviewView(
-        lead_of(data, days, seen), _tiles(data, days, seen), _notes(data), rows[:MOST_SPECIES],
+        lead_of(data), _tiles(data, days, seen), _notes(data), rows[:MOST_SPECIES],
         _counted(data), _timeline(data), _map(data),
         tuple(n for n, c in zip(data.sites, data.coordinates, strict=True) if np.isnan(c).any()),
         tuple(activity_chart(a) for a in data.activity[:MOST_ACTIVITY]),
@@ -135,18 +134,16 @@ def view_of(data: OverviewData) -> OverviewView:
     )
 
 
-def lead_of(data: OverviewData, days: np.ndarray, seen: int) -> str:
+def lead_of(data: OverviewData) -> str:
     """The study in a sentence or two."""
-    words = f"{svg.number(data.pictures, 'picture')}"
-    if len(data.sites):
-        words += f" from {svg.number(len(data.sites), 'site')}"
+    words = f"{svg.number(data.pictures, 'picture')}, {svg.number(data.detections, 'detection')}"
+    other = ", ".join(f"{n:,} {name}" for name, n in data.other.items() if n)
+    words += f" ({other})" if other else ""
     known = ~np.isnat(data.effort.start)
     if known.any():
         words += (f", {day(data.effort.start[known].min())} to "
                   f"{day(data.effort.end[known].max())}")
-    if not seen:
-        return f"{words}. No species has been named yet."
-    return f"{words}. {svg.number(seen, 'species', 'species')} seen."
+    return f"{words}."
 
 
 def _tiles(data: OverviewData, days: np.ndarray, seen: int) -> tuple[tuple[str, str, str], ...]:
@@ -162,15 +159,19 @@ def _tiles(data: OverviewData, days: np.ndarray, seen: int) -> tuple[tuple[str, 
         (f"{len(data.sites):,}", "site" if len(data.sites) == 1 else "sites", per_site),
         (f"{data.events:,}", "event" if data.events == 1 else "events",
          f"pictures no more than {data.gap:g} s apart are one event"),
-        (f"{data.detections:,}", "detection" if data.detections == 1 else "detections",
-         ", ".join(f"{n:,} {name}" for name, n in data.other.items() if n)),
-        (f"{seen:,}", "species", "with at least one detection that counts"),
+        (f"{seen:,}", "species", "with at least one detection that counts" if seen else
+         "none has been named yet"),
     )
 
 
 def decimal(value: float) -> str:
     """A number of days or a rate with one digit, none from 100 on."""
     return f"{value:,.0f}" if abs(value) >= 99.95 else f"{value:.1f}"
+
+
+def rate(value: float) -> str:
+    """Events per 100 camera-days: two digits below 1."""
+    return f"{value:.2f}" if 0 < value < 0.995 else decimal(value)
 
 
 def _counted(data: OverviewData) -> str:
@@ -187,38 +188,53 @@ def _counted(data: OverviewData) -> str:
     return "Counted is what people named."
 
 
-def _notes(data: OverviewData) -> tuple[str, ...]:
-    e, notes = data.effort, []
+def _effort_notes(data: OverviewData) -> list[Step]:
+    e: Effort = data.effort
+    notes: list[Step] = []
     none, by_pictures = int(np.isnan(e.days).sum()), int((~e.given & ~np.isnan(e.days)).sum())
     if none:
-        notes.append(f"{svg.number(none, 'deployment has', 'deployments have')} neither dates nor "
-                     "times of pictures: no effort is counted.")
+        notes.append(Step(
+            f"{svg.number(none, 'deployment has', 'deployments have')} neither dates nor times of "
+            "pictures: no effort is counted."))
     if by_pictures:
-        notes.append(f"{svg.number(by_pictures, 'deployment has', 'deployments have')} no start or "
-                     "end: the first and the last picture stand for it, so the effort is a lower "
-                     "bound. Add the dates with: ecotone add deployments deployments.csv")
+        notes.append(Step(
+            f"{svg.number(by_pictures, 'deployment lacks', 'deployments lack')} start or end: the "
+            "first or the last picture stands for it, so the effort is a lower bound. Add the "
+            "dates:", "ecotone add deployments deployments.csv"))
     if e.outside.sum():
         where = int((e.outside > 0).sum())
-        notes.append(f"{svg.number(int(e.outside.sum()), 'picture lies', 'pictures lie')} outside "
-                     f"the dates of {'its' if where == 1 else 'their'} "
-                     f"{svg.number(where, 'deployment')}: a wrong clock, or wrong dates. A clock "
-                     "is put right by: ecotone fix-time --deployment NAME --shift +1h")
-    quiet = int((e.gap > QUIET).sum())
-    if quiet:
-        notes.append(f"{svg.number(quiet, 'deployment')} took no picture for more than "
-                     f"{QUIET:.0f} days in a row (see the table of sites); if the camera had "
-                     "failed, the true effort is lower.")
+        notes.append(Step(
+            f"{svg.number(int(e.outside.sum()), 'picture lies', 'pictures lie')} outside the dates "
+            f"of {'its deployment' if where == 1 else f'their {where:,} deployments'}: a wrong "
+            "clock, or wrong dates. To put a clock right:",
+            "ecotone fix-time --deployment NAME --shift +1h"))
+    if len(e.gap_days):
+        total = float(np.nansum(e.days))
+        notes.append(Step(
+            f"{decimal(float(e.gap_days.sum()))} of the camera-days "
+            f"({svg.percent(float(e.gap_days.sum()) / total)}) lie in stretches of more than "
+            f"{QUIET:.0f} days without a picture, at "
+            f"{svg.number(len(np.unique(e.gap_of)), 'deployment')}. If a camera had failed, the "
+            "true effort is lower."))
     if data.overlap:
-        notes.append(f"{svg.number(data.overlap, 'deployment begins', 'deployments begin')} while "
-                     f"another at the same site still runs ({decimal(data.overlap_days)} days): "
-                     "both count, as two cameras would.")
+        notes.append(Step(
+            f"{svg.number(data.overlap, 'deployment begins', 'deployments begin')} while another "
+            f"at the same site still runs ({decimal(data.overlap_days)} days): both count, as two "
+            "cameras would."))
+    return notes
+
+
+def _notes(data: OverviewData) -> tuple[Step, ...]:
+    notes = _effort_notes(data)
     if data.untimed:
-        notes.append(f"{svg.number(data.untimed, 'picture has', 'pictures have')} no time; each "
-                     "counts as an event of its own and is missing in the activity.")
+        notes.append(Step(
+            f"{svg.number(data.untimed, 'picture has', 'pictures have')} no time; each counts as "
+            "an event of its own and is missing in the activity."))
     if data.dated and data.activity:
-        notes.append(f"{svg.number(data.dated, 'picture is', 'pictures are')} of exactly 0:00:00, "
-                     "taken as a date without a time and left out of the activity.")
-    return (*notes, *data.notes)
+        notes.append(Step(
+            f"{svg.number(data.dated, 'picture is', 'pictures are')} of exactly 0:00:00, taken as "
+            "a date without a time and left out of the activity."))
+    return (*notes, *map(Step, data.notes))
 
 
 def _why_no_activity(data: OverviewData) -> str:
@@ -254,17 +270,18 @@ def _sites(data: OverviewData, days: np.ndarray) -> tuple[SiteRow, ...]:
     order = np.argsort(data.site, kind="stable")
     bounds = np.searchsorted(data.site[order], np.arange(len(data.sites) + 1))
     richness = (data.tally.by_site > 0).sum(axis=0)
+    quiet = {int(data.site[d]): g for g, d in reversed(list(enumerate(e.gap_of.tolist())))}
     for j, name in enumerate(data.sites):
         rows = order[bounds[j]:bounds[j + 1]]
         known = rows[~np.isnat(e.start[rows])]
         given = int(e.given[rows].sum())
         basis = "" if not len(known) else "dates" if given == len(rows) else "pictures"
-        longest = rows[np.nanargmax(e.gap[rows])] if (~np.isnan(e.gap[rows])).any() else None
-        gap = "" if longest is None or e.gap[longest] <= QUIET else \
-            f"{e.gap[longest]:,.0f} days from {day(e.gap_from[longest])}"
-        period = f"{day(e.start[known].min())} to {day(e.end[known].max())}" if len(known) else ""
+        longest = quiet.get(j)
+        gap = "" if longest is None else \
+            f"{e.gap_days[longest]:,.0f} days from {day(e.gap_from[longest])}"
+        period = (day(e.start[known].min()), day(e.end[known].max())) if len(known) else ()
         where = data.coordinates[j]
-        place = "" if np.isnan(where).any() else f"{where[0]:.5f}, {where[1]:.5f}"
+        place = () if np.isnan(where).any() else tuple(f"{v:.5f}".replace("-", "−") for v in where)
         events = 0 if data.site_events is None else int(data.site_events[j])
         out.append(SiteRow(
             name, len(rows), None if np.isnan(days[j]) else float(days[j]), basis, period,
@@ -279,10 +296,13 @@ def _timeline(data: OverviewData) -> str:
     for d in np.flatnonzero(~np.isnat(e.start) & ~np.isnat(e.end)).tolist():
         rows[data.site[d]].append(d)
     days = by_site(e.days, data.site, len(data.sites))
+    gaps: dict[int, list[int]] = {}
+    for g, d in enumerate(e.gap_of.tolist()):
+        gaps.setdefault(int(data.site[d]), []).append(g)
     return effort_chart([
         Row(name, tuple((e.start[d], e.end[d], bool(e.given[d])) for d in here),
-            tuple((e.gap_from[d], e.gap_from[d] + np.timedelta64(round(e.gap[d] * 86400), "s"))
-                  for d in here if e.gap[d] > QUIET),
+            tuple((e.gap_from[g], e.gap_from[g] + np.timedelta64(round(e.gap_days[g] * 86400), "s"))
+                  for g in gaps.get(j, ())),
             f"{decimal(float(days[j]))} days")
         for j, (name, here) in enumerate(zip(data.sites, rows, strict=True)) if here
     ])

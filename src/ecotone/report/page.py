@@ -94,7 +94,7 @@ def _environment() -> Any:
         percent=svg.percent, short=short_name, kind=kind_words, figure=Markup,
         jpeg=lambda data: "data:image/jpeg;base64," + base64.b64encode(data).decode("ascii"),
         unbroken=lambda text: text.replace(" %", "\u00a0%"),
-        points=svg.points, decimal=overview.decimal,
+        points=svg.points, decimal=overview.decimal, rate=overview.rate,
         frame=_frame, fills=_fills, thousands=lambda value: f"{value:,.0f}",
     )
     environment.globals.update(
