@@ -158,7 +158,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--reductions", help="some of pca,tsne,umap,none")
     parser.add_argument("--clusterings", help="some of discriminant,hdbscan,dbscan,ward,gmm")
-    parser.add_argument("--uneven", action="store_true")
+    parser.add_argument("--uneven", type=int, default=0, choices=(0, 1, 2),
+                        help="HDBSCAN's clusters of 15, 100 or 150 rows at least")
+    parser.add_argument("--sample", type=int, help="rows of each set that take part, at random")
     parser.add_argument("--no-peers", action="store_true")
     parser.add_argument("--scale", type=int, help="rows; nothing else is run")
     parser.add_argument("--dim", type=int, default=128)
@@ -173,6 +175,9 @@ def main() -> None:
         return
     for name in given.set or ("monkeys", "gaussian", "heavy"):
         x, names = load(name, given.data, given.rows, given.seed, given.labels, given.column)
+        if given.sample and given.sample < len(x):
+            chosen = np.sort(np.random.default_rng(given.seed).permutation(len(x))[:given.sample])
+            x, names = np.asarray(x[chosen]), [names[i] for i in chosen]
         table = grid_table(x, names, given)
         print(f"\n{name}: {len(x):,} rows, {len(set(names))} classes; figures without the rejected "
               "rows, then with each a cluster of its own\n")

@@ -4,8 +4,10 @@
     python benchmarks/proposals.py --set gaussian --seeds 10
 
 Some classes lose all labels, the others keep a few, drawn at random; rows of the hidden classes
-stay among the unlabelled. A proposal is right when more than 70 % of its rows are of one hidden
-class; recall is the share of the hidden classes' rows that lie in a right one. Every right proposal
+stay among the unlabelled. To find are the classes without a label, also those that chance gave
+none. A proposal is right when more than 70 % of its rows are of one of them; recall is the share
+of their rows that lie in a right one. The number of classes is that of `NumberOfClasses`: known
+ones, and those to find with at least ten rows. Every right proposal
 is then named as a person would, and the accuracy of the known classes measured on held-out labels
 before and after (by the fusion, without global scores).
 """
@@ -27,8 +29,10 @@ from monkeys import DATA
 
 SETTINGS = {"monkeys": (3, 35), "gaussian": (6, 200), "heavy": (6, 200), "poor": (6, 200)}
 RIGHT = 0.7
-HEAD = ["set", "hidden", "proposed", "right", "classes found", "purity", "recall", "estimate",
-        "interval", "truth", "in", "known before", "after", "per class before", "after"]
+LEAST = 10  # rows: a class with fewer makes no proposal
+HEAD = ["set", "to find", "of 10 rows", "proposed", "right", "found", "of 10 rows", "purity",
+        "recall", "estimate", "interval", "truth", "in", "known before", "after",
+        "per class before", "after", "new"]
 
 
 def one(name: str, seed: int, x: np.ndarray, y: np.ndarray, effect: bool) -> dict[str, float]:
@@ -41,40 +45,47 @@ def one(name: str, seed: int, x: np.ndarray, y: np.ndarray, effect: bool) -> dic
     labels: list[str | None] = [None] * len(y)
     for row in rng.permutation(may)[:n_labels]:
         labels[row] = str(y[row])
-    found = propose_classes(x, labels, random_state=seed)
+    found = propose_classes(x, labels, least=LEAST, random_state=seed)
+    told = {v for v in labels if v is not None}
+    new = {str(v): int(n) for v, n in Counter(y).items() if v not in told}
     names, inside, right_rows = {}, 0, 0
     for proposal in found:
         species, count = Counter(y[proposal.rows]).most_common(1)[0]
         inside += count
-        if species in hidden and count > RIGHT * proposal.size:
+        if species in new and count > RIGHT * proposal.size:
             names[proposal.number] = str(species)
             right_rows += count
-    number = found.number_of_classes
+    number, large = found.number_of_classes, {v for v, n in new.items() if n >= LEAST}
+    truth = len(told) + len(large)
     out = {
-        "proposed": len(found), "right": len(names), "classes": len(set(names.values())),
-        "purity": inside / max(sum(p.size for p in found), 1),
-        "recall": right_rows / max(sum(v in hidden for v in y), 1),
+        "new": len(new), "large": len(large), "proposed": len(found), "right": len(names),
+        "found": len(set(names.values())), "found_large": len(set(names.values()) & large),
+        "purity": inside / sum(p.size for p in found) if len(found) else np.nan,
+        "recall": right_rows / max(sum(new.values()), 1),
         "estimate": number.estimate, "low": number.low, "high": number.high,
-        "truth": len(classes), "in": number.low <= len(classes) <= number.high,
+        "truth": truth, "in": number.low <= truth <= number.high,
     }
     if effect and names:
         after = known_class_effect(x, labels, found.named(names), random_state=seed)
         out |= {"before": after.overall_before, "after": after.overall_after,
-                "class_before": after.per_class_before, "class_after": after.per_class_after}
+                "class_before": after.per_class_before, "class_after": after.per_class_after,
+                "new_accuracy": after.new_accuracy}
     return out
 
 
 def line(name: str, rows: list[dict[str, float]]) -> list[str]:
     """Means over draws."""
     def mean(key: str) -> float:
-        values = [r[key] for r in rows if key in r]
+        values = [r[key] for r in rows if key in r and np.isfinite(r[key])]
         return float(np.mean(values)) if values else float("nan")
 
-    return [name, str(SETTINGS[name][0]), f"{mean('proposed'):.1f}", f"{mean('right'):.1f}",
-            f"{mean('classes'):.1f}", f"{mean('purity'):.2f}", f"{mean('recall'):.2f}",
+    counts = [f"{mean(k):.1f}" for k in ("new", "large", "proposed", "right", "found",
+                                         "found_large")]
+    return [name, *counts, f"{mean('purity'):.2f}", f"{mean('recall'):.2f}",
             f"{mean('estimate'):.1f}", f"{mean('low'):.1f} to {mean('high'):.1f}",
-            f"{mean('truth'):.0f}", f"{sum(r['in'] for r in rows)} of {len(rows)}",
-            *[f"{100 * mean(k):.1f}" for k in ("before", "after", "class_before", "class_after")]]
+            f"{mean('truth'):.1f}", f"{sum(r['in'] for r in rows)} of {len(rows)}",
+            *[f"{100 * mean(k):.1f}" for k in ("before", "after", "class_before", "class_after",
+                                               "new_accuracy")]]
 
 
 def main() -> None:

@@ -158,3 +158,16 @@ def test_umap_is_an_extra(monkeypatch):
 def test_it_is_an_estimator():
     first = Clusterer("pca", "ward", 3, over_cluster=2.0, random_state=4)
     assert clone(first).get_params() == first.get_params()
+
+
+@pytest.mark.parametrize(("uneven", "size"), [(False, 15), (True, 100), (2, 150)])
+def test_uneven_classes_ask_for_larger_clusters(uneven, size):
+    x, _ = blobs([400, 220, 30], dim=6, apart=12)
+    found = Clusterer("none", "hdbscan", uneven=uneven).fit(x)
+    assert found.settings_.min_cluster_size == size
+    assert np.bincount(found.labels_[found.labels_ >= 0]).min() >= size
+
+
+def test_uneven_has_three_steps():
+    with pytest.raises(InputError, match="uneven: 3"):
+        Clusterer(uneven=3).fit(np.eye(4))

@@ -84,3 +84,16 @@ def test_rare_species_among_many_rows_are_found():
         cluster = np.bincount(own[own >= 0], minlength=1).argmax()
         assert (own == cluster).sum() >= 20
         assert (y[found.labels_ == cluster] == rare).mean() > 0.8
+
+
+def test_a_cluster_that_holds_no_label_though_it_should_stands_apart_sooner():
+    x, y = blobs([60, 25], dim=30, apart=4.0, seed=3)
+    owner = np.array([0, -1])
+    asked = separation(fit_discriminant(x, y, 2), x[y == 0], x[y == 1]) / 1.15  # 1 + 30 / 85: 1.35
+    for told, left in ((0, 1), (1, 1), (30, 2)):  # one label of 60 may miss a part of 25 by chance
+        found = merge_close(x, y, owner=owner, threshold=asked, told=np.array([told, 0]))
+        assert len(found.owner) == left
+    one = blobs([85], dim=30, seed=3)[0]  # but the half of one cloud does not
+    halves, _ = to_number(one, np.zeros(85, dtype=int), 2)
+    assert len(merge_close(one, halves, owner=owner, threshold=3.1,
+                           told=np.array([3, 0])).owner) == 1

@@ -99,6 +99,8 @@ def name_lines(done: Any) -> list[str]:
 
 def discover_lines(found: Any) -> list[str]:
     """What a discovery says to people."""
+    from ecotone.project.proposing import LEAST
+
     lines = [f"{found.detections:,} detections, {found.labelled:,} of them labelled: "
              f"{found.clusters:,} clusters, {found.rejected:,} detections in none"]
     if found.share is not None:
@@ -107,7 +109,8 @@ def discover_lines(found: Any) -> list[str]:
             f"{found.novel:,} look like none of the known classes (at a false-alarm rate of "
             f"{found.false_alarm:.0%}); about {value:.1%} are new ({low:.1%} to {high:.1%})")
     lines.append(f"classes among all of them: about {found.n_classes[0]} "
-                 f"({found.n_classes[1]} to {found.n_classes[2]})")
+                 f"({found.n_classes[1]} to {found.n_classes[2]}); new ones with fewer than "
+                 f"{LEAST} detections are not counted")
     lines.append(f"{len(found.proposals):,} proposals of classes that nobody listed"
                  + (":" if found.proposals else ""))
     lines += [_proposal(p) for p in found.proposals[:MOST]]

@@ -46,7 +46,8 @@ def clamped_clusters(rows: np.ndarray, target: np.ndarray, *, posteriors: np.nda
     seat = np.where(known >= 0, labels, -1)
     labels, _ = refine(some, labels, clamped=seat)
     like = None if posteriors is None else _means(posteriors[chosen], labels, len(owner))
-    merged = merge_close(some, labels, owner=owner, threshold=threshold, least=least, likeness=like)
+    merged = merge_close(some, labels, owner=owner, threshold=threshold, least=least, likeness=like,
+                         told=np.bincount(labels[known >= 0], minlength=len(owner)))
     seat = np.where(known >= 0, merged.labels, -1)
     labels, model = refine(some, merged.labels, clamped=seat)
     everywhere = np.full(len(rows), -1)

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from sklearn.base import BaseEstimator, ClusterMixin
 
-from ecotone.discovery.clustering import CLUSTERINGS, EVEN, UNEVEN, by_size, cluster_rows
+from ecotone.discovery.clustering import CLUSTERINGS, EVEN, SIZES, by_size, cluster_rows
 from ecotone.discovery.discriminant import CORE_ROWS, carry, find_cores, refine
 from ecotone.discovery.extending import extend, split
 from ecotone.discovery.rare import rare_clusters
@@ -56,7 +56,8 @@ class Clusterer(ClusterMixin, BaseEstimator):
     known, else "hdbscan". n_clusters: the number of classes where it is known, else None; hdbscan
     and dbscan take none. With a number no row is rejected by discriminant, ward and gmm.
     over_cluster: how many parts every cluster is split into, 1..20, for sex, age or coat.
-    uneven: classes differ much in size: HDBSCAN asks for clusters of 100 rows, not 15.
+    uneven: classes differ much in size: HDBSCAN asks for clusters of 100 rows (True or 1) or 150
+    (2), not 15.
     random_state: seed; the order of rows plays no part.
 
     Attributes after `fit`: labels_ (N,) int, the largest cluster 0, -1 where rejected;
@@ -74,8 +75,8 @@ class Clusterer(ClusterMixin, BaseEstimator):
     """
 
     def __init__(self, reduction: str = "auto", clustering: str = "auto",
-                 n_clusters: int | None = None, *, over_cluster: float = 1.0, uneven: bool = False,
-                 random_state: int = 0) -> None:
+                 n_clusters: int | None = None, *, over_cluster: float = 1.0,
+                 uneven: bool | int = False, random_state: int = 0) -> None:
         self.reduction = reduction
         self.clustering = clustering
         self.n_clusters = n_clusters
@@ -83,22 +84,30 @@ class Clusterer(ClusterMixin, BaseEstimator):
         self.uneven = uneven
         self.random_state = random_state
 
-    @one_blas_thread
     def fit(self, embeddings: np.ndarray, y: object = None) -> Clusterer:
         """Cluster the rows of embeddings (N, D), y is not used.
 
         Raises InputError when an argument or a value does not fit (NaN: with its row),
         MissingExtraError for UMAP without umap-learn.
         """
+        return self.fit_sharing(embeddings, {})
+
+    @one_blas_thread
+    def fit_sharing(self, embeddings: np.ndarray, reduced: dict[tuple[str, int], np.ndarray]
+                    ) -> Clusterer:
+        """`fit`, with the reduced rows kept in `reduced` and taken from there, so that many
+        clusterings of the same embeddings with the same random_state reduce them once."""
         embeddings = check_embeddings(embeddings)
         if embeddings.shape[1] == 0:
             raise InputError("embeddings: no dimensions; give at least one.")
+        self._reduced = reduced
         self.settings_ = self._resolve(len(embeddings))
         keys = content_keys(embeddings, self.random_state)
         order = np.argsort(keys, kind="stable")  # an order that says nothing, whatever the caller's
         rows = embeddings[order]
         found = self._cluster(rows, keys[order])
         self._keep(found, order)
+        del self._reduced
         return self
 
     def fit_predict(self, embeddings: np.ndarray, y: object = None) -> np.ndarray:
@@ -113,6 +122,8 @@ class Clusterer(ClusterMixin, BaseEstimator):
             raise InputError(f"n_clusters: {known}, expected a whole number from 1, or None.")
         if not 1.0 <= self.over_cluster <= FACTOR_MOST:
             raise InputError(f"over_cluster: {self.over_cluster}, expected 1 to {FACTOR_MOST:.0f}.")
+        if self.uneven not in range(len(SIZES)):
+            raise InputError(f"uneven: {self.uneven!r}, expected False, True or 2.")
         reduction = "pca" if self.reduction == "auto" else self.reduction
         clustering = self.clustering
         if clustering == "auto":
@@ -126,7 +137,7 @@ class Clusterer(ClusterMixin, BaseEstimator):
                              "gmm or discriminant, or leave the number out.")
         fitted = n if clustering == "discriminant" else min(
             n, AT_MOST[reduction], AT_MOST_CLUSTERED[clustering])
-        size = (UNEVEN if self.uneven else EVEN) if clustering == "hdbscan" else \
+        size = SIZES[int(self.uneven)] if clustering == "hdbscan" else \
             EVEN if clustering == "discriminant" else (None, None)
         return ClusterSettings(
             reduction=reduction, clustering=clustering,
@@ -143,7 +154,7 @@ class Clusterer(ClusterMixin, BaseEstimator):
         if n == 0:
             return (np.zeros(0, int), np.zeros(0), np.zeros((0, 1), np.float32), np.zeros(0, int))
         if given.clustering == "discriminant":
-            reduced = reduce_rows(rows, given.reduction)
+            reduced = self._reduce(rows)
             labels, chance = _discriminate(rows, reduced, given.n_clusters)
         else:
             reduced, labels, chance = self._plainly(rows)
@@ -161,7 +172,7 @@ class Clusterer(ClusterMixin, BaseEstimator):
         """Reduce, cluster, and let the rest join: reduced rows, labels, probabilities."""
         given, m = self.settings_, self.settings_.fitted_on
         whole = given.reduction in ("pca", "none")
-        some = reduce_rows(rows if whole else rows[:m], given.reduction, self.random_state)
+        some = self._reduce(rows if whole else rows[:m])
         size = EVEN if given.min_cluster_size is None else (
             given.min_cluster_size, given.min_samples)
         labels = cluster_rows(some[:m], given.clustering, given.n_clusters, self.random_state,
@@ -172,6 +183,12 @@ class Clusterer(ClusterMixin, BaseEstimator):
             rest = np.full((len(rows) - len(some), some.shape[1]), np.nan, dtype=np.float32)
             some = np.concatenate([some, rest])
         return some, labels, chance
+
+    def _reduce(self, rows: np.ndarray) -> np.ndarray:
+        key = (self.settings_.reduction, len(rows))
+        if key not in self._reduced:
+            self._reduced[key] = reduce_rows(rows, key[0], self.random_state)
+        return self._reduced[key]
 
     def _keep(self, found: tuple[np.ndarray, ...], order: np.ndarray) -> None:
         labels, chance, reduced, parent = found

@@ -23,7 +23,8 @@ TAKE_A_NUMBER = ("discriminant", "ward", "gmm")
 @dataclass(frozen=True)
 class GridResult:
     """One pair on all rows. known: whether it was told the number of classes. n_clusters: found.
-    report: None where the pair could not be run; why is in `note`. seconds: of the fit."""
+    report: None where the pair could not be run; why is in `note`. seconds: of the fit; the first
+    of a reduction bears its time."""
 
     reduction: str
     clustering: str
@@ -51,7 +52,7 @@ class GridResult:
 def cluster_grid(
     embeddings: np.ndarray, labels: Sequence[object] | np.ndarray, *,
     reductions: Sequence[str] | None = None, clusterings: Sequence[str] | None = None,
-    n_clusters: int | None = None, uneven: bool = False, random_state: int = 0,
+    n_clusters: int | None = None, uneven: bool | int = False, random_state: int = 0,
     progress: Callable[[int, int, str], None] | None = None,
 ) -> list[GridResult]:
     """Clusters of embeddings (N, D) by every pair, against the classes `labels` (N,).
@@ -59,7 +60,8 @@ def cluster_grid(
     labels: names or numbers; None, "" and negative numbers are unknown: such rows are clustered and
     not judged. reductions, clusterings: which ones, default all ("umap" only where it is
     installed). n_clusters: the known number, default the number of classes among the labels;
-    discriminant, Ward and the mixture are run with it and without. progress(done, total, pair).
+    discriminant, Ward and the mixture are run with it and without. uneven: as in `Clusterer`.
+    progress(done, total, pair).
     Raises InputError when lengths differ or no class is known.
     """
     classes = class_numbers(labels)
@@ -71,20 +73,22 @@ def cluster_grid(
     runs = [(r, c, known) for r in (reductions or REDUCTIONS) for c in (clusterings or CLUSTERINGS)
             for known in ((False, True) if c in TAKE_A_NUMBER else (False,))
             if not (c == "discriminant" and r in ("tsne", "umap"))]
-    out = []
+    out: list[GridResult] = []
+    reduced: dict[tuple[str, int], np.ndarray] = {}
     for done, (reduction, clustering, known) in enumerate(runs):
         if progress is not None:
             progress(done, len(runs), f"{reduction} {clustering}")
         model = Clusterer(reduction, clustering, number if known else None, uneven=uneven,
                           random_state=random_state)
-        out.append(_run(model, embeddings, classes, known))
+        out.append(_run(model, embeddings, classes, known, reduced))
     return out
 
 
-def _run(model: Clusterer, embeddings: np.ndarray, classes: np.ndarray, known: bool) -> GridResult:
+def _run(model: Clusterer, embeddings: np.ndarray, classes: np.ndarray, known: bool,
+         reduced: dict[tuple[str, int], np.ndarray]) -> GridResult:
     started = time.perf_counter()
     try:
-        model.fit(embeddings)
+        model.fit_sharing(embeddings, reduced)
     except MissingExtraError as error:
         return GridResult(model.reduction, model.clustering, known, 0, None, 0.0, str(error))
     return GridResult(model.reduction, model.clustering, known, model.n_clusters_,

@@ -133,7 +133,7 @@ def propose_classes(
     for number, draft in enumerate(drafts, start=1):
         place[order[draft.rows]] = number - 1
         items.append(_proposal(number, draft, order, names, posteriors, scores, exemplars))
-    hidden = _found_again(rows, seen, least) if replicates else (0, 0)
+    hidden = _found_again(rows, seen, least) if replicates else (0, 0, 0)
     number = count_classes(known, len(items), [len(r.sizes) for r in again], level, *hidden)
     return Proposals(tuple(items), place, number)
 
@@ -179,15 +179,16 @@ def _replicates(rows: np.ndarray, target: np.ndarray, posteriors: np.ndarray | N
     return out
 
 
-def _found_again(rows: np.ndarray, target: np.ndarray, least: int) -> tuple[int, int]:
-    """How many known classes are proposed when a third of them lose their labels, of how many."""
+def _found_again(rows: np.ndarray, target: np.ndarray, least: int) -> tuple[int, int, int]:
+    """How many known classes are proposed when a third of them lose their labels, of how many, and
+    how many further proposals hold parts of them."""
     classes = np.unique(target[target >= 0])
     if len(classes) < LEAST_KNOWN:
-        return 0, 0
+        return 0, 0, 0
     chosen = np.sort(np.concatenate([np.flatnonzero(target >= 0),
                                      np.flatnonzero(target < 0)[:REPLICATE_ROWS]]))
     rows, target = rows[chosen], target[chosen]
-    again = 0
+    again = parts = 0
     for part in range(HIDDEN_PARTS):
         hidden = classes[part::HIDDEN_PARTS]
         left = np.where(np.isin(target, hidden), -1, target)
@@ -200,7 +201,9 @@ def _found_again(rows: np.ndarray, target: np.ndarray, least: int) -> tuple[int,
             if best.max() * 2 > len(own) and int(best.argmax()) not in taken:
                 taken.add(int(best.argmax()))
                 again += 1
-    return again, len(classes)
+        held = np.isin(np.arange(len(sizes)), label[np.isin(target, hidden)])
+        parts += int(held.sum()) - len(taken)
+    return again, len(classes), parts
 
 
 def _new(found: Clamped, target: np.ndarray, least: int) -> tuple[np.ndarray, list[int]]:

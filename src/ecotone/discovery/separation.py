@@ -25,6 +25,7 @@ from ecotone.discovery.discriminant import (
 
 TOGETHER = 3.4  # standard deviations below which two clusters are one
 TAKEN_FOR = 0.15
+SEVERAL = 4.0  # pairs looked at for one cluster, so that one chance in four says nothing
 LEAST = 10  # rows of a cluster that stands by itself
 NEIGHBOURS = 6  # clusters that each is compared with
 LOOKED_AT = 1500  # rows of one cluster that a cut is looked for on
@@ -57,22 +58,25 @@ def separation(model: Discriminant, one: np.ndarray, other: np.ndarray) -> float
 
 def merge_close(rows: np.ndarray, labels: np.ndarray, *, owner: np.ndarray | None = None,
                 threshold: float = TOGETHER, least: int = LEAST,
-                likeness: np.ndarray | None = None) -> Merged:
+                likeness: np.ndarray | None = None, told: np.ndarray | None = None) -> Merged:
     """Clusters that do not stand apart become one, the nearest first.
 
     rows: (N, d); labels: (N,) from 0, -1 plays no part; owner: (C,) known class of each, -1 for
     none. Two clusters of known classes stay as they are; one without joins its neighbour. Asked for
     is threshold (1 + d / n) for the n rows of the pair; a cluster without a known class and fewer
     than `least` rows joins in any case. likeness: (C, K) mean posteriors of known classes: up to
-    a seventh more is asked for before a cluster stands apart from one that it is taken for.
+    a seventh more is asked for before a cluster stands apart from one that it is taken for. told:
+    (C,) labelled rows of each: where a known class has so many that one of them would lie in the
+    cluster if this were a part of it, d / n is multiplied by the chance that none does.
     """
     count = int(labels.max(initial=-1)) + 1
     owner = np.full(count, -1) if owner is None else np.array(owner)
     state = _Moments.of(rows, labels, count)
     like = np.zeros((count, 1)) if likeness is None else np.array(likeness, dtype=np.float64)
+    told = np.zeros(count) if told is None else np.array(told, dtype=np.float64)
     to, alive, ratios = np.arange(count), np.ones(count, dtype=bool), []
     while alive.sum() > 1:
-        best = _closest(state, alive, owner, threshold * _harder(like, owner), least)
+        best = _closest(state, alive, owner, threshold * _harder(like, owner), told, least)
         if best is None or best[0] >= 1.0:
             break
         ratios.append(best[0])
@@ -82,6 +86,7 @@ def merge_close(rows: np.ndarray, labels: np.ndarray, *, owner: np.ndarray | Non
         share = state.size[b] / max(state.size[a] + state.size[b], 1.0)
         like[a] += share * (like[b] - like[a])
         state.join(a, b)
+        told[a] += told[b]
         to[to == b] = a
         alive[b] = False
     number = np.cumsum(alive) - 1
@@ -138,8 +143,14 @@ def _harder(like: np.ndarray, owner: np.ndarray) -> np.ndarray:
     return 1.0 + TAKEN_FOR * np.where(owner >= 0, some**4, 0.0)
 
 
+def _untold(state: _Moments, b: int, others: np.ndarray, told: np.ndarray) -> np.ndarray:
+    """The chance that no labelled row of others lies in b, were each of them one class with b."""
+    share = state.size[others] / np.maximum(state.size[others] + state.size[b], 1.0)
+    return np.minimum(SEVERAL * share ** told[others], 1.0)
+
+
 def _closest(state: _Moments, alive: np.ndarray, owner: np.ndarray, threshold: np.ndarray,
-             least: int) -> tuple[float, int, int] | None:
+             told: np.ndarray, least: int) -> tuple[float, int, int] | None:
     """The pair with the least separation over what is asked for: ratio and the two."""
     precision, best = state.precision(alive), None
     for b in np.flatnonzero(alive & (owner < 0)):
@@ -149,7 +160,8 @@ def _closest(state: _Moments, alive: np.ndarray, owner: np.ndarray, threshold: n
         near = np.argsort(far, kind="stable")[:NEIGHBOURS]
         others, far = others[near], far[near]
         apart = state.separation(b, others, precision)
-        asked = threshold[b, others] * (1.0 + len(precision) / (state.size[others] + state.size[b]))
+        chance = len(precision) / (state.size[others] + state.size[b])
+        asked = threshold[b, others] * (1.0 + chance * _untold(state, b, others, told))
         ratio = apart / asked
         if state.size[b] < least:
             ratio = 1e-6 * far / (far + 1.0)  # to the nearest, however far

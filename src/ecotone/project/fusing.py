@@ -84,22 +84,9 @@ def fuse(
         "use_context": context,
         "embedding_model": gathered.embedding_model, "score_models": list(gathered.scores),
     }
-    started = time.perf_counter()
     with recorded_run(project.catalog, "fuse", settings, seed) as (run, summary):
         say(0, None, f"fusing {len(gathered):,} detections, {len(gathered.local_classes)} classes")
-        weight = label_weight_of(project, gathered, seed)
-        classifier = fit(gathered, seed, weight)
-        sets = posteriors_of(classifier, gathered)
-        record = make_record(run, gathered, classifier, settings, seed, weight)
-        record["counts"]["chosen_labels"] = int(chosen_rows(project, gathered).sum())
-        record["notes"] = notes + gathered.notes
-        record["context"] = (
-            add_context(project, gathered, sets, record, seed) if context else {"used": False}
-        )
-        record["known_classes"] = _compare_before(project, record)
-        record["seconds"] = round(time.perf_counter() - started, 2)
-        say(0, None, "writing posteriors and the local model")
-        model = _store(project, run, gathered, classifier, sets, record)
+        record, model = _learn(project, run, gathered, settings, notes, say)
         summary.update(scores=record["scores"], counts=record["counts"])
     return FuseResult(
         run, model, len(gathered), record["counts"]["labelled"], gathered.local_classes,
@@ -107,6 +94,26 @@ def fuse(
         record["notes"] + record["unresolved"], record["counts"]["chosen_labels"],
         record["scores_unweighted"], record["known_classes"], record["context"],
     )
+
+
+def _learn(project: Any, run: str, gathered: Gathered, settings: dict[str, Any],
+           notes: list[str], say: Progress) -> tuple[dict[str, Any], Path]:
+    """Fit, predict and store; the record of the run and the folder of its model."""
+    started, seed = time.perf_counter(), settings["random_state"]
+    weight = label_weight_of(project, gathered, seed)
+    classifier = fit(gathered, seed, weight)
+    sets = posteriors_of(classifier, gathered)
+    record = make_record(run, gathered, classifier, settings, seed, weight)
+    record["counts"]["chosen_labels"] = int(chosen_rows(project, gathered).sum())
+    record["notes"] = notes + gathered.notes
+    record["context"] = (
+        add_context(project, gathered, sets, record, seed) if settings["use_context"]
+        else {"used": False}
+    )
+    record["known_classes"] = _compare_before(project, record)
+    record["seconds"] = round(time.perf_counter() - started, 2)
+    say(0, None, "writing posteriors and the local model")
+    return record, _store(project, run, gathered, classifier, sets, record)
 
 
 def _compare_before(project: Any, record: dict[str, Any]) -> dict[str, Any]:

@@ -97,7 +97,7 @@ def tiles_of(data: DiscoveryData) -> list[tuple[str, str, str]]:
     if data.n_classes is not None:
         value, low, high = data.n_classes
         tiles.append((f"{value:,}", "classes among all detections",
-                      f"known and new together; {low:,} to {high:,}"))
+                      f"{low:,} to {high:,}, known and new; not those with a few detections"))
     if data.repeats:
         tiles.append((f"{len(data.repeats):,}", "boxes that come back",
                       "the same box at one camera, hardly an animal"))
