@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from ecotone.errors import InputError
 from ecotone.reid.identifier import ReIdentifier
@@ -294,3 +296,30 @@ def test_a_catalogue_around_peoples_names(method):
     assert max(map(len, held.values())) == 1
     with pytest.raises(InputError, match="carry two individualIDs"):
         reid.catalogue(x, individuals=names, same=[(0, 1)])
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 10**6))
+def test_anything_small_is_answered(seed):
+    rng = np.random.default_rng(seed)
+    n, q, d = int(rng.integers(0, 20)), int(rng.integers(0, 10)), int(rng.integers(1, 5))
+    x, y = rng.normal(size=(n, d)), rng.normal(size=(q, d))
+    if seed % 3 == 0:  # many identical pictures
+        x, y = np.round(x) + 0.5, np.round(y) + 0.5
+
+    def some(rows: int, values: tuple) -> list:
+        return [values[i] for i in rng.integers(0, len(values), rows)]
+
+    who = some(n, (None, "a", "b", "c", "d"))
+    given_columns = {"species": ("fox", "lynx", ""), "viewpoint": ("left", "right", None),
+                     "encounter": ("1", "2", "3", "")}
+    chosen = [name for name in given_columns if rng.random() < 0.6]
+    reid = ReIdentifier(head=("auto", None)[seed % 2], precision=(0.9, None)[seed // 2 % 2])
+    reid.fit(x, who, **{k: some(n, given_columns[k]) for k in chosen})
+    columns = {k: some(q, given_columns[k]) for k in chosen}
+    found = reid.predict(y, **columns)
+    assert ((found.probability >= 0) & (found.probability <= 1)).all()
+    assert (found.candidate_probability.sum(axis=1) <= 1 + 1e-9).all()
+    assert ((found.individualID == "") == (found.decision == "cannot tell")).all()
+    for method in ("average", "hdbscan"):
+        assert len(reid.catalogue(y, method=method, **columns)) == q
