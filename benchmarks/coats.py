@@ -9,7 +9,7 @@ lights and places (`simulate/individuals.py`). A MobileNetV2 learns for a few ep
 the ImageNet weights of the shared TFLite file (`mobilenet_weights.py`), or from scratch where that
 is missing, and says so. Figures are on individuals that no network has seen, or, in the tail, on
 new pictures of the rarest ones; top-1 compares inside species and flank, never within an encounter.
-Settings were chosen on seeds from 900 on; reported are seeds from 0 on. Needs the extras `torch`
+Settings were looked at on seed 900; reported are seeds from 0 on. Needs the extras `torch`
 and `tflite`.
 """
 
