@@ -79,7 +79,8 @@ def test_names_are_escaped_and_long_lists_are_cut():
         by_site=np.eye(450, dtype=int)))
     view, html = view_of(data), page(data)
     assert "<i>species" not in html and "<i>site" not in html
-    assert view.extra == {"species": 50, "sites": 50, "heat_species": 430, "heat_sites": 435}
+    assert view.extra == {"timeline": 410, "species": 50, "sites": 50,
+                          "heat_species": 430, "heat_sites": 435}
     assert "388 more species" in html and "430 rarer species are not shown" in html
     assert len(html) < 900_000
 

@@ -115,12 +115,12 @@ def activity_chart(found: Activity) -> str:
         return floor - (floor - TOP) * value / high
 
     events = f"{found.events:,} event{'' if found.events == 1 else 's'}"
-    body = [svg.label(LEFT, 14, found.name, "target", "start", side - 76, 13.0),
+    body = [svg.label(LEFT, 14, found.name, "target", "start",
+                      side - svg.text_width(events, 12.0) - 16, 13.0),
             svg.label(WIDTH - LEFT, 14, events, "tick", "end")]
     for hour in (0, 6, 12, 18, 24):
         body.append(svg.element("line", x1=x(hour), x2=x(hour), y1=TOP, y2=floor, class_="grid"))
-        words = f"{hour} h" if hour == 24 else str(hour)
-        body.append(svg.label(x(hour), HEIGHT - 8, words, "tick", "middle"))
+        body.append(svg.label(x(hour), HEIGHT - 8, str(hour), "tick", "middle"))
     for hour, n in enumerate(found.hours.tolist()):
         if n:
             told = svg.element("title", f"{hour}:00 to {hour + 1}:00: {n:,}")

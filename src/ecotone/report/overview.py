@@ -13,7 +13,7 @@ import numpy as np
 from ecotone.report import svg
 from ecotone.report.activity import Activity, activity_chart
 from ecotone.report.effort import QUIET, Effort, by_site
-from ecotone.report.effort_chart import Row, day, effort_chart
+from ecotone.report.effort_chart import MOST, Row, day, effort_chart
 from ecotone.report.site_map import MapSite, map_chart
 from ecotone.report.story import Step
 from ecotone.report.tally import Tally, accumulation, chao2
@@ -128,7 +128,8 @@ def view_of(data: OverviewData) -> OverviewView:
         tuple(activity_chart(a) for a in data.activity[:MOST_ACTIVITY]),
         max(0, len(data.activity) - MOST_ACTIVITY), _why_no_activity(data), sites[:MOST_SITES],
         heat, columns, _richness(data.tally.by_site > 0),
-        {"species": max(0, len(rows) - MOST_SPECIES), "sites": max(0, len(sites) - MOST_SITES),
+        {"timeline": max(0, int((~np.isnan(days)).sum()) - MOST),
+         "species": max(0, len(rows) - MOST_SPECIES), "sites": max(0, len(sites) - MOST_SITES),
          "heat_species": max(0, seen - HEAT_SPECIES),
          "heat_sites": max(0, len(data.sites) - HEAT_SITES)},
     )
@@ -342,7 +343,7 @@ def _richness(seen: np.ndarray) -> str:
     if sites < 3 or species < 2:
         return ""
     expected, half = accumulation(seen), max(1, sites // 2)
-    return (f"Half of the sites ({half}) would have shown {decimal(float(expected[half - 1]))} "
-            f"species on average, all {sites} show {species}; the last one brought "
+    return (f"Half of the sites ({half:,}) would have shown {decimal(float(expected[half - 1]))} "
+            f"species on average, all {sites:,} show {species:,}; the last one brought "
             f"{float(expected[-1] - expected[-2]):.1f}. Chao's estimate of how many there are, "
             f"seen or not: at least {decimal(chao2(seen))}.")
