@@ -221,6 +221,8 @@ def test_pairs_same_different_or_nobody_can_tell(desk, rich):
     go(desk, "matches")
     desk.locator(".question", has_text="50 %").wait_for()
     assert desk.locator(".side img").count() == 2
+    wide = desk.locator("main").evaluate("n => getComputedStyle(n).gridTemplateColumns")
+    assert len(wide.split()) == 1  # the two pictures have all the room
     desk.locator("#actions [data-key=Cannot]").click()
     desk.locator(".question", has_text="90 %").wait_for()
     desk.locator(".side figcaption bdi", has_text=ARABIC).wait_for()

@@ -3,7 +3,7 @@
 import { $, count, el, percent, points, redraw, svg } from "./dom.js";
 
 const SMALL = { width: 84, height: 30, left: 4, right: 4, top: 5, low: 5 };
-const LARGE = { width: 520, height: 240, left: 52, right: 16, top: 14, low: 40 };
+const LARGE = { width: 520, height: 240, left: 60, right: 16, top: 14, low: 40 };
 
 /** Accuracy, how it grew, what 50 more labels bring, and what runs now, in the head of the page. */
 export function showLearning(state, learn) {
@@ -32,8 +32,8 @@ function accuracy(last, before, history, gain) {
 }
 
 function foretold(gain) {
-  if (gain.gain === null) return el("span", { class: "soft" }, gain.why || "50 more labels: told after the first questions");
-  return el("span", { class: "soft", title: gain.why },
+  if (gain.gain === null) return el("span", { class: "soft", title: gain.why }, gain.why || "50 more labels: told after the first questions");
+  return el("span", { class: "soft", title: `${points(gain.low)} to ${points(gain.high)} points, ${gain.why}` },
     `${gain.more} more labels: `, el("b", {}, `${points(gain.gain)} points`),
     ` (${points(gain.low)} to ${points(gain.high)})`);
 }

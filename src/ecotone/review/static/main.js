@@ -230,6 +230,8 @@ function ending() {
   if (matches.active) {
     say($("left"), `${count(matches.left)} left`);
     say($("end"), "");
+    $("end").classList.remove("empty");
+    $("cards").hidden = false;
     return;
   }
   const open = state.ids.filter((id) => !state.decided(id)).length;
