@@ -103,3 +103,9 @@ def test_viewpoints_of_a_camtrap_dp_stand_in_its_tags(project):
 
     assert _tag("stage:climb | viewpoint: Right ") == " Right "
     assert _tag("") == ""
+
+
+def test_a_table_of_individuals_is_recognised(project, tmp_path):
+    project.add_labels(write(tmp_path, f"filePath,scientificName\n{ONE},Cervus elaphus\n", "s.csv"))
+    (report,) = project.add_data([write(tmp_path, f"identity,path\nAda,{ONE}\n")])
+    assert by_file(project, named_individuals(project.catalog).individual) == {ONE: "Ada"}

@@ -12,7 +12,15 @@ from ecotone.ingest.deployments_table import DEPLOYMENT, LATITUDE, LONGITUDE
 from ecotone.ingest.deployments_table import NAME as NAMED
 from ecotone.ingest.dialects import DEPLOYMENTS, LABELS, NOTHING, STUDY, Dialect, dialect_of
 from ecotone.ingest.dialects_scores import NAME, SCORE
-from ecotone.ingest.labels import DETECTION_ID, LABEL, MEDIA_ID, PATH, SCIENTIFIC, VERNACULAR
+from ecotone.ingest.labels import (
+    DETECTION_ID,
+    INDIVIDUAL,
+    LABEL,
+    MEDIA_ID,
+    PATH,
+    SCIENTIFIC,
+    VERNACULAR,
+)
 from ecotone.ingest.recognise_results import Named
 from ecotone.ingest.scores_table import NO_CLASS
 from ecotone.ingest.tables import RowStream, Table, key, number
@@ -94,6 +102,9 @@ def _other(table: Table) -> Named:
         return Named("scores csv", "long", "scores", "a model's classes and scores in rows")
     if names:
         return Named("labels csv", "", LABELS, f"labels in the column {table.header[names[0]]}")
+    who = find(INDIVIDUAL)
+    if who is not None:
+        return Named("labels csv", "", LABELS, f"individuals in the column {table.header[who]}")
     wide = [h for c, h in enumerate(table.header)
             if c != picture and key(h) not in NO_CLASS and _shares(table, c)]
     if wide:

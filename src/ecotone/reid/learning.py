@@ -27,8 +27,8 @@ from ecotone.reid.pairs import calibration_pairs
 
 EMBEDDING = "embedding"
 OWN_PAIRS, OWN_PEOPLE = 100, 10  # pairs and individuals from which a species is calibrated alone
-EXPENSIVE_PAIRS = 3000  # of a kind, where a similarity is expensive
-TRIALS, EXPENSIVE_TRIALS = 3000, 300  # pictures tried as queries
+EXPENSIVE_PAIRS = 2000  # of a kind, where a similarity is expensive
+TRIALS, EXPENSIVE_TRIALS = 3000, 200  # pictures tried as queries
 CLUSTERED = 1500  # pictures on which the threshold of clusters is chosen
 SPARE = 200  # candidates asked for beyond the shortlist, to leave an individual out
 
