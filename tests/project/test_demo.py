@@ -31,6 +31,8 @@ def test_a_small_demo_from_beginning_to_end(demo: DemoResult) -> None:
     assert demo.report.is_file() and demo.report.stat().st_size > 50_000
     text = "\n".join(demo.lines())
     assert str(demo.report) in text and "Gain: " in text and "points" in text
+    page = demo.report.read_text(encoding="utf-8")
+    assert "Map of the sites" in page and "lie outside the dates" not in page
     assert (demo.project / "models" / "latest").exists()
     record = json.loads((demo.project / "evaluation" / "records.json").read_text(encoding="utf-8"))
     assert "generator's truth" in record["notes"][0]

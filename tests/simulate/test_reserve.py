@@ -137,7 +137,7 @@ def test_generate_writes_everything_and_the_same_again(tmp_path: Path) -> None:
     one, two = (Order(str(tmp_path / name), seed=5, pictures=8, lessons=0) for name in "ab")
     for order in (one, two):
         generate(order, labels=4)
-    for name in ("labels.csv", "detections.json", "truth.json", "species.csv"):
+    for name in ("labels.csv", "detections.json", "truth.json", "species.csv", "deployments.csv"):
         a, b = (Path(o.folder) / name for o in (one, two))
         assert a.read_bytes() == b.read_bytes()
     photos = sorted(p.relative_to(one.photos) for p in one.photos.glob("*/*.jpg"))

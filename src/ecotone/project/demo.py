@@ -158,6 +158,9 @@ def _work(project: Any, progress: Progress | None) -> tuple[Any, Any, list[str]]
     made = project.path / GENERATED
     notes: list[str] = []
     project.add_images(made / "photos", progress=progress)
+    deployments = made / "deployments.csv"
+    if deployments.is_file():  # the pictures of an older demo have none
+        project.add_deployments(deployments)
     project.add_taxonomy(made / "species.csv")
     project.add_detections(made / "detections.json")
     added = project.add_labels(made / "labels.csv", author=AUTHOR)

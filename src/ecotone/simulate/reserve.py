@@ -23,6 +23,10 @@ from ecotone.simulate.species import BLANK, HUMAN, PEOPLE, RESERVE
 CAMERAS = tuple(f"C{i + 1:02d}-{name}" for i, name in enumerate(
     ("plain", "bush", "waterhole", "river", "hill", "airstrip", "thicket", "gate")))
 BIOME_OF = (0, 1, 2, 3, 4, 0, 1, 3)  # which kind of country each camera looks at
+# Latitude and longitude of each camera, and the year that they stand.
+PLACES = ((-2.412, 34.781), (-2.385, 34.842), (-2.441, 34.853), (-2.467, 34.802),
+          (-2.362, 34.768), (-2.428, 34.738), (-2.398, 34.895), (-2.481, 34.881))
+YEAR = ("2024-01-01T00:00:00", "2025-01-01T00:00:00")
 DRY, WET = 0.1, 0.8
 WET_MONTHS = (3, 4, 5, 11, 12)
 # How often each species of `RESERVE` passes, commonest first, then empty pictures and people.
@@ -212,4 +216,13 @@ def taxonomy_rows() -> list[dict[str, str]]:
          "phylum": "Chordata", "class": s.taxon_class, "order": s.order, "family": s.family,
          "genus": s.genus}
         for s in (*RESERVE, PEOPLE)
+    ]
+
+
+def deployment_rows() -> list[dict[str, str]]:
+    """Where and how long each camera stands, as rows of a deployments table of Camtrap DP."""
+    return [
+        {"deploymentID": name, "latitude": f"{latitude:.3f}", "longitude": f"{longitude:.3f}",
+         "deploymentStart": YEAR[0], "deploymentEnd": YEAR[1]}
+        for name, (latitude, longitude) in zip(CAMERAS, PLACES, strict=True)
     ]

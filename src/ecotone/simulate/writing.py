@@ -24,6 +24,7 @@ from ecotone.errors import EcotoneError
 from ecotone.simulate.reserve import (
     CAMERAS,
     Shot,
+    deployment_rows,
     detections_of,
     detector_file,
     draw_events,
@@ -67,7 +68,8 @@ class Order:
 
 
 def generate(order: Order, labels: int = 30, progress: Progress | None = None) -> None:
-    """Draw everything and write labels.csv, detections.json, species.csv and truth.json.
+    """Draw everything and write labels.csv, detections.json, species.csv, deployments.csv and
+    truth.json.
 
     labels: pictures that a person labelled, at most one of an event.
     Raises EcotoneError when a drawing process fails.
@@ -88,6 +90,8 @@ def generate(order: Order, labels: int = 30, progress: Progress | None = None) -
     _write_csv(folder / "labels.csv", ("filePath", "vernacularName"), rows)
     taxa = taxonomy_rows()
     _write_csv(folder / "species.csv", tuple(taxa[0]), [tuple(t.values()) for t in taxa])
+    stood = deployment_rows()
+    _write_csv(folder / "deployments.csv", tuple(stood[0]), [tuple(d.values()) for d in stood])
 
 
 def choose_labels(truth: dict[str, Any], count: int, seed: int) -> list[tuple[str, str]]:
