@@ -17,7 +17,7 @@ KM = 111.195  # of one degree on the sphere of 6,371 km
 WIDTH, HIGHEST, LOWEST = 640.0, 560.0, 240.0
 LEFT, RIGHT, TOP, BOTTOM = 66.0, 16.0, 14.0, 58.0
 SMALLEST = 0.004  # degrees shown at least, about 450 m
-LARGEST_DOT, SMALLEST_DOT = 15.0, 2.5
+LARGEST_DOT, SMALLEST_DOT = 15.0, 3.5
 CROWD = 60  # sites from which dots are smaller, so that they cover no more of the map
 MOST_NAMES = 40
 
@@ -95,7 +95,7 @@ def map_chart(sites: Sequence[MapSite], what: str) -> str:
     most = max(max(s.value for s in sites), 1e-9)
     body = _graticule(frame)
     order = sorted(range(len(sites)), key=lambda i: (-sites[i].value, sites[i].name))
-    largest = max(4.0, LARGEST_DOT * min(1.0, math.sqrt(CROWD / len(sites))))
+    largest = max(4.5, LARGEST_DOT * min(1.0, math.sqrt(CROWD / len(sites))))
     spots = []
     for i in order:  # large dots first, small ones on top
         s, at = sites[i], (frame.x(float(longitude[i])), frame.y(sites[i].latitude))
