@@ -154,7 +154,9 @@ def _tiles(data: OverviewData, days: np.ndarray, seen: int) -> tuple[tuple[str, 
         short = [f"{svg.number(len(days) - known, 'site')} without any date not counted"]
     effort = (decimal(total), "camera-days", "; ".join(short) or "from the dates of deployments") \
         if known else ("–", "camera-days", "no dates, no times of pictures")
-    per_site = f"median of {decimal(float(np.nanmedian(days)))} camera-days a site" if known > 1 else ""
+    per_site = ""
+    if known > 1:
+        per_site = f"median of {decimal(float(np.nanmedian(days)))} camera-days a site"
     return (
         effort,
         (f"{len(data.sites):,}", "site" if len(data.sites) == 1 else "sites", per_site),
