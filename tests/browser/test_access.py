@@ -32,6 +32,12 @@ def desk(request: Any, chromium: Any, rich: Served) -> Iterator[Any]:
 
 
 @pytest.fixture
+def one(chromium: Any, rich: Served) -> Iterator[Any]:
+    """The page, whatever its colours."""
+    yield from opened(chromium, rich, size=LAPTOP)
+
+
+@pytest.fixture
 def check() -> Any:
     """Fails where axe finds something."""
     axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
@@ -54,6 +60,7 @@ def queues(page: Any) -> list[str]:
 def go(page: Any, queue: str) -> None:
     page.locator(f"#queues [data-queue={queue}]").click()
     page.locator(f"#queues [data-queue={queue}][aria-current=page]").wait_for()
+    page.locator("#cards:not([aria-busy])").wait_for(state="attached")
     page.locator(".card, .side, .end:not(:empty)").first.wait_for()
 
 
@@ -132,18 +139,18 @@ def focus(page: Any) -> str:
         return n.id || n.dataset.queue || n.dataset.key || n.className || n.tagName; }""")
 
 
-def test_tab_goes_through_everything_in_order_and_out_again(desk):
-    desk.evaluate("() => document.activeElement.blur()")
-    desk.evaluate("() => document.querySelector('.skip').focus()")
-    assert desk.locator(".skip").evaluate("n => n.getBoundingClientRect().width > 20")
+def test_tab_goes_through_everything_in_order_and_out_again(one):
+    one.evaluate("() => document.activeElement.blur()")
+    one.evaluate("() => document.querySelector('.skip').focus()")
+    assert one.locator(".skip").evaluate("n => n.getBoundingClientRect().width > 20")
     seen = []
     for _ in range(80):
-        desk.keyboard.press("Tab")
-        where = focus(desk)
+        one.keyboard.press("Tab")
+        where = focus(one)
         if where == "BODY":
             break
         seen.append(where)
-        ring = desk.evaluate("""() => { const s = getComputedStyle(document.activeElement);
+        ring = one.evaluate("""() => { const s = getComputedStyle(document.activeElement);
             return s.outlineStyle !== 'none' || s.boxShadow !== 'none'; }""")
         assert ring, where
     order = [seen.index(w) for w in ("author", "help-button", "next", "all", "filter-button",
@@ -155,51 +162,51 @@ def test_tab_goes_through_everything_in_order_and_out_again(desk):
     assert "Enlarge" in seen[seen.index(cards[0]):]
 
 
-def test_the_skip_link_leads_to_the_cards(desk):
-    desk.evaluate("() => document.querySelector('.skip').focus()")
-    desk.keyboard.press("Enter")
-    desk.wait_for_function(
+def test_the_skip_link_leads_to_the_cards(one):
+    one.evaluate("() => document.querySelector('.skip').focus()")
+    one.keyboard.press("Enter")
+    one.wait_for_function(
         "() => document.getElementById('cards').contains(document.activeElement)")
-    desk.keyboard.press("ArrowRight")
-    desk.wait_for_function(
+    one.keyboard.press("ArrowRight")
+    one.wait_for_function(
         "() => document.activeElement.classList.contains('card')")
 
 
-def test_the_focus_comes_back_after_every_dialog(desk):
-    desk.keyboard.press("ArrowRight")
-    where = focus(desk)
+def test_the_focus_comes_back_after_every_dialog(one):
+    one.keyboard.press("ArrowRight")
+    where = focus(one)
     assert where.startswith("card-")
     for key in ("?", "c", "l"):
-        desk.keyboard.press(key)
-        desk.locator("dialog[open]").wait_for()
-        assert desk.evaluate("() => document.activeElement.closest('dialog') !== null")
-        desk.keyboard.press("Escape")
-        desk.locator("dialog[open]").wait_for(state="detached")
-        assert focus(desk) == where
+        one.keyboard.press(key)
+        one.locator("dialog[open]").wait_for()
+        assert one.evaluate("() => document.activeElement.closest('dialog') !== null")
+        one.keyboard.press("Escape")
+        one.locator("dialog[open]").wait_for(state="detached")
+        assert focus(one) == where
 
 
-def test_the_focus_stays_on_a_button_while_the_page_looks_for_news(desk):
-    desk.locator("#actions [data-key=Human]").focus()
+def test_the_focus_stays_on_a_button_while_the_page_looks_for_news(one):
+    one.locator("#actions [data-key=Human]").focus()
     for _ in range(2):
-        with desk.expect_response("**/api/changes*"):
+        with one.expect_response("**/api/changes*"):
             pass
-        assert focus(desk) == "Human"
-    desk.locator("#queues [data-queue=changed]").focus()
-    with desk.expect_response("**/api/changes*"):
+        assert focus(one) == "Human"
+    one.locator("#queues [data-queue=changed]").focus()
+    with one.expect_response("**/api/changes*"):
         pass
-    assert focus(desk) == "changed"
+    assert focus(one) == "changed"
 
 
-def test_those_who_listen_hear_what_was_stored(desk):
-    go(desk, "all")
-    desk.locator(".card.open").last.click()
-    desk.keyboard.press("u")
-    desk.locator("#told", has_text="Stored: unknown").wait_for(state="attached")
-    card = desk.locator(".card.labelled [title=unknown]").first
+def test_those_who_listen_hear_what_was_stored(one):
+    go(one, "all")
+    one.locator(".card.open").last.click()
+    one.keyboard.press("u")
+    one.locator("#told", has_text="Stored: unknown").wait_for(state="attached")
+    card = one.locator(".card.labelled [title=unknown]").first
     card.wait_for()
-    assert desk.locator("#told").get_attribute("aria-live") == "polite"
-    desk.keyboard.press("z")
-    desk.locator("#toast", has_text="Undone: unknown on 1").wait_for()
+    assert one.locator("#told").get_attribute("aria-live") == "polite"
+    one.keyboard.press("z")
+    one.locator("#toast", has_text="Undone: unknown on 1").wait_for()
 
 
 def test_without_motion_nothing_moves(chromium, rich):

@@ -37,6 +37,7 @@ def desk(chromium: Any, rich: Served) -> Iterator[Any]:
 def go(page: Any, queue: str) -> None:
     page.locator(f"#queues [data-queue={queue}]").click()
     page.locator(f"#queues [data-queue={queue}][aria-current=page]").wait_for()
+    page.locator("#cards:not([aria-busy])").wait_for(state="attached")
     page.locator(".card, .side").first.wait_for()
 
 
