@@ -14,13 +14,14 @@ import pytest
 from tests.review.conftest import make_project, reserve  # noqa: F401
 
 DEBIAN = "/usr/bin/chromium"
+NAMES = ("chromium", "chromium-browser", "google-chrome")
 
 
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Any]:
-    """The browser: $CHROMIUM, else Debian's package."""
+    """The browser: $CHROMIUM, else Debian's package, else Chrome."""
     playwright = pytest.importorskip("playwright.sync_api")
-    program = os.environ.get("CHROMIUM") or shutil.which("chromium") or DEBIAN
+    program = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), DEBIAN)
     if not Path(program).is_file():
         pytest.skip(f"no Chromium: {program} is missing (apt install chromium, or set CHROMIUM)")
     with playwright.sync_playwright() as started:
