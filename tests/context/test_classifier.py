@@ -46,6 +46,14 @@ def test_without_places_and_times_the_image_is_returned_as_it_is():
     assert np.allclose(clf.predict_proba(w.proba), w.proba, atol=1e-5)
 
 
+def test_where_context_adds_nothing_posteriors_stay_bit_for_bit():
+    w = world(103, effects=False)
+    given = w.proba.astype(np.float32)
+    given[0] = np.eye(len(NAMES))[0]  # sure: no away from 0 either
+    clf = ContextClassifier(NAMES).fit(given, w.labels(20, 3))
+    assert np.array_equal(clf.predict_proba(given), given)
+
+
 def test_rows_and_classes_may_come_in_any_order():
     w = world(2, effects=True, n=600)
     labels = w.labels(200)

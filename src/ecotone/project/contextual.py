@@ -39,7 +39,11 @@ def add_context(
     scores = held_scores(held["labels"], proba, record["classes"], held["weight"])
     if scores["accuracy"] < record["scores"]["accuracy"] - MAY_LOSE:
         return {**said, "reason": "the image alone is better on the labels as they are weighted"}
-    sets[CONTEXT] = classifier.predict_proba(sets[record["preferred"]], **where).astype(np.float32)
+    image = sets[record["preferred"]]
+    found = classifier.predict_proba(image, **where).astype(np.float32)
+    if np.array_equal(found, image):
+        return {**said, "reason": "it changes no picture here"}
+    sets[CONTEXT] = found
     said.update(used=True, reason="better out of fold", image_scores=record["scores"])
     held["proba"] = np.round(proba, 5).tolist()
     record["scores"] = scores
