@@ -12,6 +12,7 @@ import numpy as np
 from sklearn.base import BaseEstimator
 
 from ecotone.context.choosing import Gate, Pool
+from ecotone.context.experts import Stack
 from ecotone.context.folds import Known
 from ecotone.context.image import (
     TINY,
@@ -21,9 +22,8 @@ from ecotone.context.image import (
     as_evidence,
     take_evidence,
 )
-from ecotone.context.learning import Held, learn_new_sites, learn_seen
-from ecotone.context.model import ContextModel
-from ecotone.context.neighbours import neighbour_evidence
+from ecotone.context.learning import Held, learn_seen
+from ecotone.context.new_sites import learn_new_sites
 from ecotone.context.pictures import names_of, picture_numbers, soft_targets
 from ecotone.context.when import DAY, Situation, situation
 from ecotone.errors import InputError
@@ -42,7 +42,7 @@ class Part:
     """What is used for some of the pictures. model None: no context but the pooling."""
 
     image: GivenImage | MappedImage | NamedImage
-    model: ContextModel | None
+    model: Stack | None
     gate: Gate
     pool: Pool | None
     prior: np.ndarray
@@ -52,8 +52,7 @@ class Part:
         image = self.image.proba(evidence)
         out = image
         if self.model is not None and self.gate.level > 0:
-            windows = neighbour_evidence(image, where, self.prior)
-            out = self.gate.apply(image, self.model.evidence(windows, where))
+            out = self.gate.apply(image, self.model.evidence(evidence, where, image))
         if self.pool is not None:
             out = self.pool.apply(out, where.event, self.prior)
         return out[rows]

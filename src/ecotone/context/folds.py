@@ -10,14 +10,16 @@ from typing import Any
 
 import numpy as np
 
+from ecotone.context.experts import Recipe, Trees, fit_expert
 from ecotone.context.image import GivenImage, MappedImage, NamedImage
-from ecotone.context.model import Columns, ContextModel, fit_context
+from ecotone.context.model import ContextModel
 from ecotone.context.neighbours import WINDOWS, neighbour_evidence
 from ecotone.context.when import Situation
 from ecotone.evaluation.splits import link_rows, stratified_folds
 
 FOLDS = 5
-MOST_LABELS = 6000  # labelled pictures that the context term is fitted on
+MOST_LABELS = 6000  # labelled pictures that an expert is fitted on
+ALIKE = 0.3  # correlation of labels within a burst
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,9 +35,21 @@ class Known:
     seed: int
 
     @property
+    def units(self) -> np.ndarray:
+        """(n,) the burst of each labelled picture, its own where it is in none."""
+        return np.array([e or f"#{r}" for r, e in
+                         zip(self.rows, self.where.event[self.rows], strict=True)])
+
+    @property
+    def counted(self) -> np.ndarray:
+        """(n, K) target, labels of one burst counting less: they are no independent witnesses."""
+        _, unit, size = np.unique(self.units, return_inverse=True, return_counts=True)
+        return self.target / (1.0 + ALIKE * (size[unit] - 1.0))[:, None]
+
+    @property
     def prior(self) -> np.ndarray:
         """Class prior (K,) of the labels, one pseudo-label a class."""
-        return prior_of(self.target)
+        return prior_of(self.counted)
 
 
 def prior_of(target: np.ndarray) -> np.ndarray:
@@ -56,28 +70,28 @@ class Folds:
     windows: list[np.ndarray]
     where: Situation
 
-    def context(self, known: Known, time: bool, place: bool) -> np.ndarray:
-        """Context evidence (L, K), each fold's by a model that has not seen its labels."""
+    def held(self, known: Known, recipe: Recipe) -> np.ndarray:
+        """Posteriors (L, K) of a recipe, each fold's by an expert that has not seen its labels."""
         out = np.zeros_like(self.image)
         mine = self.fold[self.at]
         for fold in np.unique(self.fold):
-            train = np.flatnonzero(mine != fold)
-            model = fit_on(known, self, train, time, place)
+            expert = fit_on(known, self, np.flatnonzero(mine != fold), recipe)
             rows = np.flatnonzero(self.fold == fold)
-            out[rows] = model.evidence([w[rows] for w in self.windows], self.where.take(rows))
+            out[rows] = expert.posterior(
+                np.log(self.image[rows]), [w[rows] for w in self.windows], self.where.take(rows)
+            )
         return out
 
 
-def fit_on(known: Known, folds: Folds, train: np.ndarray, time: bool, place: bool) -> ContextModel:
-    """The context model of some labelled pictures (numbers into the n)."""
+def fit_on(known: Known, folds: Folds, train: np.ndarray, recipe: Recipe) -> ContextModel | Trees:
+    """The expert of some labelled pictures (numbers into the n)."""
     if len(train) > MOST_LABELS:
         train = train[np.random.default_rng(known.seed).permutation(len(train))[:MOST_LABELS]]
         train.sort()
     rows = folds.at[train]
-    where = folds.where.take(rows)
-    return fit_context(
-        np.log(folds.image[rows]), known.target[train], [w[rows] for w in folds.windows], where,
-        Columns.of(where, time, place),
+    return fit_expert(
+        recipe, np.log(folds.image[rows]), known.counted[train], [w[rows] for w in folds.windows],
+        folds.where.take(rows), known.start.classes, known.seed,
     )
 
 
@@ -95,7 +109,7 @@ def make_folds(known: Known, by: np.ndarray, start: Any, learn: bool) -> Folds |
     look = np.flatnonzero(np.isin(units, mine))
     of_unit = dict(zip(mine.tolist(), fold_of_row.tolist(), strict=True))
     fold = np.array([of_unit[u] for u in units[look].tolist()])
-    k = known.target.shape[1]
+    counted, k = known.counted, known.target.shape[1]
     image = np.empty((len(look), k))
     windows = [np.empty((len(look), k), dtype=np.float32) for _ in WINDOWS]
     proba, prior = (None, known.prior) if learn else (start.proba(known.evidence), known.prior)
@@ -103,8 +117,8 @@ def make_folds(known: Known, by: np.ndarray, start: Any, learn: bool) -> Folds |
         here = np.flatnonzero(fold == number)
         if learn:
             rest = fold_of_row != number
-            model = start.fitted(known.evidence, known.rows[rest], known.target[rest])
-            proba, prior = model.proba(known.evidence), prior_of(known.target[rest])
+            model = start.fitted(known.evidence, known.rows[rest], counted[rest])
+            proba, prior = model.proba(known.evidence), prior_of(counted[rest])
         image[here] = proba[look[here]]
         made = neighbour_evidence(proba, known.where, prior, look[here])
         for window, values in zip(windows, made, strict=True):

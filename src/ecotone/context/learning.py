@@ -1,6 +1,6 @@
-"""What is used of context: for places with labels, and for places without.
+"""What is used of context at places with labels: a pool of experts, decided by folds over bursts.
 
-P pictures, n labelled ones, L pictures of the labelled units, K classes.
+P pictures, n labelled ones, L pictures of the labelled units, K classes, E experts.
 """
 
 from __future__ import annotations
@@ -11,29 +11,26 @@ from typing import Any
 import numpy as np
 
 from ecotone.context.choosing import (
+    LEAST_UNITS,
+    MAY_LOSE,
     Gate,
     Pool,
     better,
     choose_gate,
     choose_pool,
-    default_pool,
     harmed,
     hits,
     losses,
     mean_and_error,
 )
+from ecotone.context.experts import RECIPES, Stack, View, pool_weights, pooled_evidence
 from ecotone.context.folds import Folds, Known, fit_on, make_folds
 from ecotone.context.image import GivenImage, MappedImage, NamedImage
-from ecotone.context.model import ContextModel
-from ecotone.context.neighbours import WINDOWS
 
-MANY_SITES = 8  # with labels, before what was learned there is taken over to sites without
-SITE_ERRORS = 2.0  # standard errors over sites by which it must be better there
-MAJORITY = 0.75  # share of mates in pooling at new sites: the most win, ties stay as they are
-KINDS = (("neighbours", False, False), ("neighbours and time", True, False),
-         ("neighbours, time and place", True, True))
+CONTEXT = "neighbours, time and place"
 IMAGE_ONLY = "image only"
 SHUT = Gate(0.0)
+NESTED = 3000  # labelled pictures up to which a decision is judged on labels it has not seen
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,7 +39,7 @@ class Held:
     of it. silent: sites where context does harm."""
 
     image: GivenImage | MappedImage | NamedImage
-    model: ContextModel | None
+    model: Stack | None
     gate: Gate
     pool: Pool | None
     prior: np.ndarray
@@ -51,36 +48,101 @@ class Held:
     silent: list[str] = field(default_factory=list)
 
 
+@dataclass(frozen=True, eq=False)
+class _Choice:
+    """What some of the labels decide; made: (L, K) posteriors by it."""
+
+    weights: np.ndarray
+    gate: Gate
+    pool: Pool | None
+    made: np.ndarray
+
+
 def learn_seen(known: Known) -> Held:
     """For places with labels: decided by folds over bursts."""
-    image = known.start.fitted(known.evidence, known.rows, known.target)
+    image = known.start.fitted(known.evidence, known.rows, known.counted)
     folds = make_folds(known, known.where.event, known.start, learn=True)
     if folds is None:
         alone = image.proba(known.evidence)[known.rows]
-        return Held(image, None, SHUT, None, known.prior, alone, _report(IMAGE_ONLY))
-    rows, target, units = folds.at, known.target, unit_of(known)
-    plain = folds.image[rows]
-    name, gate, least, made = IMAGE_ONLY, SHUT, float("inf"), folds.image
-    which = (False, False)
-    for kind, time, place in KINDS:
-        context = folds.context(known, time, place)
-        found, cost = choose_gate(plain, context[rows], target, units)
-        if cost < least:
-            name, gate, least, which = kind, found, cost, (time, place)
-            made = found.apply(folds.image, context)
-    model = fit_on(known, folds, np.arange(len(rows)), *which) if gate.level > 0 else None
-    if model is None:
-        image, made = _map_or_names(known, folds, image)
-        plain = made[rows]
-    prior = _prior_for(image, known)
-    pool = choose_pool(made, folds.where.event, prior, rows, target, units)
-    pooled = made if pool is None else pool.apply(made, folds.where.event, prior)
-    sites = folds.where.site[rows]
-    silent = harmed(pooled[rows], plain, target, sites, units)
-    out = np.where(np.isin(sites, silent)[:, None], plain, pooled[rows])
-    report = _report(name, (out, plain, target, units), gate, pool, model)
+        return Held(image, None, SHUT, None, known.prior, alone, report_of(IMAGE_ONLY))
+    if len(set(known.units)) < LEAST_UNITS or not known.where.says_anything():
+        return _image_alone(known, folds, image)
+    views = _views(known, folds)
+    made = [f.held(known, r) for _, f in views for r in RECIPES]
+    return _decided(known, folds, image, views, made)
+
+
+def _views(known: Known, folds: Folds) -> list[tuple[Any, Folds]]:
+    """Image models before labels, and their folds: the map, and answers by their names."""
+    views = [(known.start, folds)]
+    named = known.start.names_only(known.target)
+    if isinstance(named, NamedImage):
+        by_name = make_folds(known, known.where.event, named, learn=True)
+        views.append((named, by_name))
+    return views
+
+
+def _decided(
+    known: Known, folds: Folds, image: Any, views: list[tuple[Any, Folds]], made: list[np.ndarray]
+) -> Held:
+    rows, plain = folds.at, folds.image[folds.at]
+    every = np.arange(len(rows))
+    choice = _choose(known, folds, made, every)
+    if choice.gate.level == 0.0:
+        return _image_alone(known, folds, image)
+    honest = choice.made[rows] if len(rows) > NESTED else _nested(known, folds, made)
+    if float((hits(honest, known.target) - hits(plain, known.target)).mean()) < -MAY_LOSE:
+        return _image_alone(known, folds, image)
+    stack = Stack(tuple(
+        View(start.fitted(known.evidence, known.rows, known.counted),
+             known.prior, tuple(fit_on(known, f, every, r) for r in RECIPES))
+        for start, f in views
+    ), choice.weights)
+    silent = harmed(choice.made[rows], plain, known.target, folds.where.site[rows], known.units)
+    out = np.where(np.isin(folds.where.site[rows], silent)[:, None], plain, honest)
+    report = report_of(CONTEXT, (out, plain, known.target, known.units), choice.gate, choice.pool,
+                       stack)
     report["silent_sites"] = silent
-    return Held(image, model, gate, pool, prior, out, report, silent)
+    return Held(image, stack, choice.gate, choice.pool, known.prior, out, report, silent)
+
+
+def _choose(known: Known, folds: Folds, made: list[np.ndarray], use: np.ndarray) -> _Choice:
+    """Weights, gate and pooling by some of the labelled pictures (numbers into the n)."""
+    rows, target, units = folds.at[use], known.target[use], known.units[use]
+    even = np.array([r.weight for r in RECIPES] * (len(made) // len(RECIPES)))
+    weights = pool_weights([p[rows] for p in made], known.counted[use], even)
+    context = pooled_evidence(made, weights, folds.image)
+    gate, _ = choose_gate(folds.image[rows], context[rows], target, units)
+    out = gate.apply(folds.image, context)
+    pool = choose_pool(out, folds.where.event, known.prior, rows, target, units)
+    if pool is not None:
+        out = pool.apply(out, folds.where.event, known.prior)
+    return _Choice(weights, gate, pool, out)
+
+
+def _nested(known: Known, folds: Folds, made: list[np.ndarray]) -> np.ndarray:
+    """Posteriors (n, K), each fold's by what the labels of the others decide."""
+    out = folds.image[folds.at].copy()
+    mine = folds.fold[folds.at]
+    for fold in np.unique(mine):
+        choice = _choose(known, folds, made, np.flatnonzero(mine != fold))
+        rows = np.flatnonzero(mine == fold)
+        out[rows] = choice.made[folds.at[rows]]
+    return out
+
+
+def _image_alone(known: Known, folds: Folds, learned: Any) -> Held:
+    """The image alone, its bursts pooled where that is better."""
+    image, made = _map_or_names(known, folds, learned)
+    rows, target, units = folds.at, known.target, known.units
+    plain, prior = made[rows], prior_for(image, known)
+    pool = choose_pool(made, folds.where.event, prior, rows, target, units)
+    out = made if pool is None else pool.apply(made, folds.where.event, prior)
+    silent = harmed(out[rows], plain, target, folds.where.site[rows], units)
+    out = np.where(np.isin(folds.where.site[rows], silent)[:, None], plain, out[rows])
+    report = report_of(IMAGE_ONLY, (out, plain, target, units), SHUT, pool)
+    report["silent_sites"] = silent
+    return Held(image, None, SHUT, pool, prior, out, report, silent)
 
 
 def _map_or_names(
@@ -93,106 +155,26 @@ def _map_or_names(
         return learned, folds.image
     by_name = named.proba(known.evidence)[folds.look]
     at = folds.at
-    if better(folds.image[at], by_name[at], known.target, unit_of(known)):
+    if better(folds.image[at], by_name[at], known.target, known.units):
         return learned, folds.image
     return named, by_name
 
 
-def unit_of(known: Known) -> np.ndarray:
-    """(n,) the burst of each labelled picture, its own where it is in none."""
-    return np.array([e or f"#{r}" for r, e in
-                     zip(known.rows, known.where.event[known.rows], strict=True)])
-
-
-def learn_new_sites(known: Known) -> Held:
-    """For sites without a label: decided by leaving whole sites out.
-
-    What was learned at some sites (confusions of the model, how much neighbours count) need not
-    hold at another, and few sites cannot tell; it is taken over from `MANY_SITES` on. With fewer,
-    answers of a model are read by their names, and only bursts decide together.
-    """
-    named = known.start.names_only(known.target)
-    learned = known.start.fitted(known.evidence, known.rows, known.target)
-    image = learned if named is None else named
-    by = np.array([s or f"#{i}" for i, s in enumerate(known.where.site)], dtype=object)
-    base = make_folds(known, by, named or known.start, learn=named is None)
-    if base is None:
-        everywhere = image.proba(known.evidence)
-        pool = default_pool(everywhere, known.where.event, MAJORITY)
-        out = everywhere[known.rows]
-        return Held(image, None, SHUT, pool, _prior_for(image, known), out,
-                    _report(IMAGE_ONLY, None, SHUT, pool))
-    plain = base.image[base.at]
-    many = len(set(known.where.site[known.rows]) - {""}) >= MANY_SITES
-    if many and isinstance(named, NamedImage):
-        other = make_folds(known, by, known.start, learn=True)
-        if other is not None and _holds(other.image[other.at], plain, known):
-            image, base = learned, other
-    made, gate, model = base.image, SHUT, None
-    if many:
-        made, gate = _neighbours_for_new(known, base)
-        if gate.level > 0:
-            model = fit_on(known, base, np.arange(len(known.rows)), False, False)
-    prior = _prior_for(image, known)
-    pool = _pool_for_new(image.proba(known.evidence), made, base, known, prior)
-    out = (made if pool is None else pool.apply(made, base.where.event, prior))[base.at]
-    report = _report(KINDS[0][0] if model else IMAGE_ONLY, (out, plain, known.target,
-                     known.where.site[known.rows]), gate, pool, model)
-    report["map"] = "by names" if isinstance(image, NamedImage) else "as at sites with labels"
-    return Held(image, model, gate, pool, prior, out, report)
-
-
-def _prior_for(image: object, known: Known) -> np.ndarray:
+def prior_for(image: object, known: Known) -> np.ndarray:
     """Class prior (K,) that an image model's posteriors contain."""
     k = known.target.shape[1]
     return np.full(k, 1.0 / k) if isinstance(image, NamedImage) else known.prior
 
 
-def _holds(new: np.ndarray, old: np.ndarray, known: Known) -> bool:
-    """Whether posteriors (n, K) are better at sites left out, and at none worse."""
-    sites = known.where.site[known.rows]
-    return better(new, old, known.target, sites, SITE_ERRORS, 0.0) and not harmed(
-        new, old, known.target, sites, unit_of(known), 1.0
-    )
-
-
-def _neighbours_for_new(known: Known, base: Folds) -> tuple[np.ndarray, Gate]:
-    """Posteriors (L, K) with what neighbours say, and the gate; the image's and a shut one where
-    that does not hold up."""
-    context = base.context(known, False, False)
-    gate, _ = choose_gate(base.image[base.at], context[base.at], known.target, unit_of(known))
-    made = gate.apply(base.image, context)
-    if gate.level > 0 and _holds(made[base.at], base.image[base.at], known):
-        return made, gate
-    return base.image, SHUT
-
-
-def _pool_for_new(
-    everywhere: np.ndarray, made: np.ndarray, folds: Folds, known: Known, prior: np.ndarray
-) -> Pool | None:
-    """Pooling by the pictures themselves, unless labels speak against it: at no site that has
-    labels may it lose. everywhere: (P, K) image posteriors; made: (L, K) held-out ones."""
-    pool = default_pool(everywhere, known.where.event, MAJORITY)
-    if pool is None:
-        return None
-    out, before = pool.apply(made, folds.where.event, prior)[folds.at], made[folds.at]
-    units, target = unit_of(known), known.target
-    mean, error = mean_and_error(hits(out, target) - hits(before, target), units)
-    loses = harmed(out, before, target, known.where.site[known.rows], units)
-    return None if mean < -error or loses else pool
-
-
-def _report(
+def report_of(
     kind: str, figures: tuple | None = None, gate: Gate = SHUT, pool: Pool | None = None,
-    model: ContextModel | None = None,
+    stack: Stack | None = None,
 ) -> dict[str, Any]:
     """What was decided and what it is worth: accuracies in percent, gain in points."""
     report: dict[str, Any] = {
         "kind": kind, "gate": {"level": gate.level, "slope": gate.slope},
         "pool": None if pool is None else {"share": pool.share, "odds": pool.odds},
-        "windows": {} if model is None else {
-            w.name: round(float(b), 4) for w, b in zip(WINDOWS, model.beta, strict=True)
-        },
+        "experts": {} if stack is None else stack.described(),
         "labelled": 0, "image_accuracy": None, "accuracy": None, "image_loss": None, "loss": None,
         "gain": 0.0, "standard_error": None,
     }

@@ -19,6 +19,7 @@ import numpy as np
 from scipy.optimize import minimize
 
 from ecotone.context.when import DAY, YEAR, Situation, covers_the_year, waves
+from ecotone.fusion.local_model import softmax
 
 RIDGE = 4.0  # of W
 RIDGE_WINDOW = 1.0  # of beta
@@ -67,6 +68,7 @@ class ContextModel:
     beta: np.ndarray
     weights: np.ndarray
     columns: Columns
+    kind = "regression"
 
     def evidence(self, windows: Sequence[np.ndarray], where: Situation) -> np.ndarray:
         """c (N, K), mean 0 over classes, within `BOUND`. windows: F arrays (N, K) or an iterator of
@@ -76,29 +78,36 @@ class ContextModel:
             out += beta * phi
         return np.clip(out - out.mean(axis=1, keepdims=True), -BOUND, BOUND)
 
+    def posterior(
+        self, log_image: np.ndarray, windows: Sequence[np.ndarray], where: Situation
+    ) -> np.ndarray:
+        """(N, K) of log image posteriors (N, K)."""
+        return softmax(log_image + self.evidence(windows, where))
+
 
 def fit_context(
     log_image: np.ndarray, target: np.ndarray, windows: Sequence[np.ndarray], where: Situation,
-    columns: Columns,
+    columns: Columns, ridge: float = RIDGE,
 ) -> ContextModel:
     """The context model of n labelled pictures.
 
     log_image: (n, K) log posteriors of the image that have not seen the labels. target: (n, K) soft
-    labels, rows sum to 1. windows: F arrays (n, K), from neighbour posteriors alike.
+    labels, rows sum to how much a label counts. windows: F arrays (n, K), from neighbour posteriors
+    alike. ridge: of W.
     """
     x, classes = columns.values(where), log_image.shape[1]
     phi = np.asarray(windows, dtype=np.float64).reshape(len(windows), *log_image.shape)
-    split = len(phi)
+    split, total = len(phi), target.sum(axis=1, keepdims=True)
 
     def cost(v: np.ndarray) -> tuple[float, np.ndarray]:
         beta, w = v[:split], v[split:].reshape(x.shape[1], classes)
         z = log_image + np.tensordot(beta, phi, 1) + x @ w
         z -= z.max(axis=1, keepdims=True)
         log_p = z - np.log(np.exp(z).sum(axis=1, keepdims=True))
-        slope = np.exp(log_p) - target
-        loss = -(target * log_p).sum() + 0.5 * (RIDGE_WINDOW * beta @ beta + RIDGE * (w**2).sum())
+        slope = total * np.exp(log_p) - target
+        loss = -(target * log_p).sum() + 0.5 * (RIDGE_WINDOW * beta @ beta + ridge * (w**2).sum())
         down = np.concatenate([
-            (phi * slope).sum(axis=(1, 2)) + RIDGE_WINDOW * beta, (x.T @ slope + RIDGE * w).ravel()
+            (phi * slope).sum(axis=(1, 2)) + RIDGE_WINDOW * beta, (x.T @ slope + ridge * w).ravel()
         ])
         return float(loss), down
 

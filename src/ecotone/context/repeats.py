@@ -30,7 +30,10 @@ from ecotone.errors import InputError
 APART = 3600.0  # seconds between two occasions
 RING = 0.65  # overlap from which on a box is in the ring
 CROWDED = 4.0  # animals are that much denser, in the middle of a place they like, than around it
+LEAST_EXCESS = 2.0  # times over chance: among very many boxes a trifle is beyond it
 COARSE = 40  # cells a side, of boxes that are about the same
+SAMPLE = 4000  # boxes of one camera on which crowds are counted; exact counts where few are close
+DENSE = 50
 SHIFTS = 3  # moves of a group's box to the median of its members
 LARGE = 0.9  # boxes that fill more of the picture are of no place
 MOST_SURPRISE = 300.0
@@ -148,21 +151,32 @@ def _leaders(
 ) -> np.ndarray:
     """Boxes where a group may be begun, those with most others close by first.
 
-    Most boxes have too few others close by, or no fewer farther off; they are passed over by counts
-    in two cubes, in which what was seen in one hour at about one place counts once.
+    Most boxes have too few others close by, or too many around; they are passed over by counts in
+    two cubes, in which what was seen in one hour at about one place counts once.
     """
     hour = np.where(np.isnan(seconds), np.arange(len(seconds)), np.floor(seconds / APART))
     keys = np.concatenate([hour[:, None], np.floor(corners * COARSE)], axis=1)
-    thin = cKDTree(corners[np.unique(keys, axis=0, return_index=True)[1]])
+    thin = corners[np.unique(keys, axis=0, return_index=True)[1]]
+    step = -(-len(thin) // SAMPLE)
+    few = cKDTree(thin[::step])
     size = (corners[:, 2:] - corners[:, :2]).max(axis=1)
-    near, far = (1.0 - overlap) / 2.0 * size, (1.0 - RING) * size
-    close = thin.query_ball_point(corners, near, p=np.inf, return_length=True)
+    near, far = (_width(at) * size for at in (overlap, RING))
+    close = step * _count(few, corners, near)
+    exact = np.flatnonzero(close < DENSE * step) if step > 1 else np.arange(0)
+    close[exact] = _count(cKDTree(thin), corners[exact], near[exact])
     may = np.flatnonzero(close >= max(fewest // 2, 2))
-    around = thin.query_ball_point(corners[may], far[may], p=np.inf, return_length=True)
-    ratio = ((1.0 - overlap) / 2.0 / (1.0 - RING)) ** 4
-    chance = (around - close[may] + 1) * ratio / (1.0 - ratio)
+    around = step * _count(few, corners[may], far[may])
+    ratio = (_width(overlap) / _width(RING)) ** 4
+    chance = CROWDED * (np.maximum(around - close[may], 0) + 1) * ratio / (1.0 - ratio)
     may = may[poisson.sf(close[may] - 1, chance) < 1e-3]
     return may[np.lexsort((*corners[may].T, -close[may]))]
+
+
+def _count(tree: cKDTree, corners: np.ndarray, reach: np.ndarray) -> np.ndarray:
+    """(n,) boxes in the cube around each of n corners."""
+    if not len(corners):
+        return np.zeros(0, dtype=int)
+    return tree.query_ball_point(corners, reach, p=np.inf, return_length=True)
 
 
 def _settle(
@@ -188,11 +202,12 @@ def _group(
 ) -> _Group:
     inner, outer = _width(overlap) ** 4, _width(RING) ** 4
     chance = CROWDED * (others + 1) * inner / (outer - inner)
+    beyond = -poisson.logsf(times - 1, chance) / np.log(10.0)
     known = seconds[rows]
     return _Group(
         rows, iou, box, len(np.unique(pictures[rows])), times,
         len(np.unique(np.floor(known[~np.isnan(known)] / DAY))),
-        float(min(-poisson.logsf(times - 1, chance) / np.log(10.0), MOST_SURPRISE)),
+        float(min(beyond, MOST_SURPRISE)) if times >= LEAST_EXCESS * chance else 0.0,
     )
 
 

@@ -34,6 +34,12 @@ class Situation:
     def __len__(self) -> int:
         return len(self.site)
 
+    def says_anything(self) -> bool:
+        """Whether any place, time or event is known."""
+        return bool(
+            (self.site != "").any() or (self.event != "").any() or (~np.isnan(self.seconds)).any()
+        )
+
     def take(self, rows: np.ndarray) -> Situation:
         """The same of some rows."""
         return Situation(
