@@ -111,7 +111,7 @@ def discover_lines(found: Any) -> list[str]:
     lines.append(f"classes among all of them: about {found.n_classes[0]} "
                  f"({found.n_classes[1]} to {found.n_classes[2]}); new ones with fewer than "
                  f"{LEAST} detections are not counted")
-    lines.append(f"{len(found.proposals):,} proposals of classes that nobody listed"
+    lines.append(f"{_many(len(found.proposals), 'proposal')} of classes that nobody listed"
                  + (":" if found.proposals else ""))
     lines += [_proposal(p) for p in found.proposals[:MOST]]
     if len(found.proposals) > MOST:
@@ -130,5 +130,9 @@ def discover_lines(found: Any) -> list[str]:
 
 def _proposal(p: Any) -> str:
     name = f" {p.name}" if p.name else ""
-    return (f"  {p.number:3d}{name}  {p.detections:,} detections in {p.bursts:,} bursts at "
-            f"{p.sites:,} sites. {p.note}").rstrip()
+    return (f"  {p.number:3d}{name}  {_many(p.detections, 'detection')} in "
+            f"{_many(p.bursts, 'burst')} at {_many(p.sites, 'site')}. {p.note}").rstrip()
+
+
+def _many(n: int, what: str) -> str:
+    return f"{n:,} {what}" if n == 1 else f"{n:,} {what}s"

@@ -34,6 +34,7 @@ LEAST = 10
 REPLICATES = 8
 REPLICATE_ROWS = 3000
 GLOBAL_SHOWN = 3
+MOST_NAMED = 20  # rows of a proposal that a name labels
 LEAST_KNOWN = 3  # classes, from which can be told how often one is found again
 HIDDEN_PARTS = 3
 
@@ -82,8 +83,10 @@ class Proposals:
     def __iter__(self):
         return iter(self.items)
 
-    def named(self, names: dict[int, str]) -> list[str | None]:
-        """Labels (N,) that a person's names give: {proposal number: name}; None elsewhere.
+    def named(self, names: dict[int, str], most: int | None = MOST_NAMED) -> list[str | None]:
+        """Labels (N,) that a person's names give: {proposal number: name}; None elsewhere. Of each
+        proposal its most typical rows, at most `most` (None: all): hundreds of labels of a new
+        class beside a few of the known ones would take rows from these.
 
         Raises InputError for a number that is no proposal, or an empty name.
         """
@@ -93,7 +96,7 @@ class Proposals:
                 raise InputError(f"proposal {number}: there are {len(self.items)}, from 1.")
             if not str(name).strip():
                 raise InputError(f"proposal {number}: an empty name; give one, or leave it out.")
-            for row in self.items[number - 1].rows:
+            for row in self.items[number - 1].rows[:most]:
                 out[int(row)] = str(name).strip()
         return out
 

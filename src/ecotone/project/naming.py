@@ -70,6 +70,8 @@ def name_proposal(
 
 
 def _numbers(found: dict[int, Any]) -> str:
+    if len(found) == 1:
+        return f"only {max(found)}"
     return f"1 to {max(found)}" if found else "none"
 
 

@@ -192,9 +192,12 @@ def class_called(project: Any, gathered: Gathered, species: str) -> str:
     found = names.get(key(species))
     if found is None:
         near = difflib.get_close_matches(key(species), names, 3, cutoff=0.5)
-        shown = list(dict.fromkeys(names[name] for name in near)) or gathered.local_classes[:5]
-        raise InputError(f"--species {species!r}: no local class is called so; "
-                         f"did you mean {', '.join(map(repr, shown))}?")
+        shown = list(dict.fromkeys(names[name] for name in near))
+        here = gathered.local_classes[:5]
+        more = ", ..." if len(gathered.local_classes) > len(here) else ""
+        end = f"did you mean {', '.join(map(repr, shown))}?" if shown else \
+            f"there are: {', '.join(map(repr, here))}{more}."
+        raise InputError(f"--species {species!r}: no local class is called so; {end}")
     return found
 
 
