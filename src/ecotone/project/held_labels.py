@@ -108,8 +108,9 @@ def _notes(record: dict[str, Any], now: dict[str, str], weight: Any) -> list[str
     chosen = record.get("counts", {}).get("chosen_labels", 0)
     if weight is not None:
         notes.append(
-            f"{chosen:,} of the labels were chosen (by suggest or discover): they are not like the "
-            "rest, mostly harder, so thresholds are rather too careful; labels drawn at random "
-            "tell exactly what needs no eye"
+            f"{chosen:,} of the labels were chosen and are not like the rest: those that suggest "
+            "asked for are mostly harder, so thresholds are rather too careful; those of a named "
+            "proposal are its most typical, so its threshold may promise too much; labels drawn "
+            "at random tell exactly what needs no eye"
         )
     return notes

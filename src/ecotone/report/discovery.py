@@ -92,7 +92,7 @@ def tiles_of(data: DiscoveryData) -> list[tuple[str, str, str]]:
     """(value, name, note) of the tiles."""
     named = sum(bool(p.name) for p in data.proposals)
     total = len(data.proposals) + data.more_proposals
-    tiles = [(f"{total:,}", "proposals of new classes",
+    tiles = [(f"{total:,}", "proposal of a new class" if total == 1 else "proposals of new classes",
               f"{named:,} named by people" if named else "none is named yet")]
     if data.n_classes is not None:
         value, low, high = data.n_classes
