@@ -262,6 +262,18 @@ def test_the_commands(project, tmp_path, capsys):
     assert run(["individuals", "match", "--run", "x", *place]) == 2
 
 
+def test_shortlists_in_another_order(project, capsys):
+    where = ["--project", str(project.path), "--json"]
+    assert run(["individuals", "match", "--rerank", "on", "--expand", "auto", *where]) == 0
+    result = json.loads(capsys.readouterr().out)
+    record = json.loads((project.path / f"runs/{result['run']}.json").read_text("utf-8"))
+    assert record["settings"]["rerank"] is True and record["settings"]["expand"] == "auto"
+    assert "re-ranking" in record["order"]
+    assert any("order of shortlists" in note for note in result["notes"])
+    assert run(["individuals", "evaluate", "--repeats", "1", "--expand", "on", *where]) == 0
+    assert json.loads(capsys.readouterr().out)["identifier"]["top1"] > 0.8
+
+
 def test_a_network_needs_its_packages(project, capsys):
     try:
         import timm  # noqa: F401
@@ -312,17 +324,3 @@ def test_scores_of_another_program_help(project, tmp_path):
     file.write_text("first,second,score\ncam1/p00_4.jpg,cam1/p01_0.jpg,4\n", encoding="utf-8")
     assert any("no score of two labelled" in n
                for n in project.match_individuals(scores=file).notes)
-
-
-def test_points_of_pictures_are_compared(project, tmp_path):
-    pytest.importorskip("cv2")
-    from ecotone.project.pair_scores import PointScores
-
-    ids = np.array(sorted(files_of(project), key=files_of(project).get), dtype=object)
-    told = []
-    points = PointScores(project, lambda done, total, text: told.append(text))
-    score = points.between(ids, ids)(np.array([0, 0, 1]), np.array([0, 1, 0]))
-    assert score.shape == (3,) and score[1] == score[2] and (score >= 0).all()
-    assert told == ["comparing points of pictures"]
-    result = project.match_individuals(local=True, head="none")
-    assert result.counts["queries"] == 40

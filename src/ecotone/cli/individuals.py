@@ -30,6 +30,21 @@ embedding_option = click.option("--embedding", "embedding_model", default=None,
 seed_option = click.option("--seed", type=click.IntRange(0), default=None,
                            help="Seed of everything random.")
 
+ON, OFF = "on", "off"
+
+
+def _order(declare: Callable[..., Any]) -> Callable[..., Any]:
+    """--rerank and --expand: on, off, or auto."""
+    def value(context: click.Context, option: click.Parameter, given: str) -> bool | str:
+        return {ON: True, OFF: False}.get(given, given)
+
+    for name, what in (("--expand", "Queries with their best candidates added"),
+                       ("--rerank", "Shortlists in the order of shared neighbours")):
+        declare = click.option(
+            name, type=click.Choice((OFF, ON, "auto")), default=OFF, show_default=True,
+            callback=value, help=f"{what}; auto: if better on labelled pictures.")(declare)
+    return declare
+
 
 @click.group()
 def individuals() -> None:
@@ -158,6 +173,7 @@ def embed(model: str | None, head: str | None, project: Path | None, as_json: bo
               help="A csv of scores of pairs by another program: first, second, score.")
 @click.option("--shortlist", type=click.IntRange(5), default=25, show_default=True,
               help="Pictures of the gallery that each query is compared with closely.")
+@_order
 @_which
 @embedding_option
 @seed_option
@@ -258,6 +274,7 @@ def _identify(
               help="Pictures of one event are not ranked among each other.")
 @click.option("--repeats", type=click.IntRange(1), default=3, show_default=True,
               help="Splits with unknown individuals.")
+@_order
 @embedding_option
 @seed_option
 @project_option

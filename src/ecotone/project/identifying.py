@@ -71,28 +71,29 @@ class Wanted:
 
 def match_individuals(
     project: Any, head: str | None = None, precision: float | None = 0.9, local: bool = False,
-    scores: str | Path | None = None, shortlist: int = 25, progress: Progress | None = None,
-    **wanted: Any,
+    scores: str | Path | None = None, shortlist: int = 25, rerank: bool | str = False,
+    expand: bool | str = False, progress: Progress | None = None, **wanted: Any,
 ) -> MatchResult:
     """Match animals without an individualID with those that people named.
 
     The gallery is every animal with an individualID by people; queries are the others of the
     gallery's species, or of the species, deployments or folder asked for (fields of `Wanted`).
-    head, precision and shortlist: see `ReIdentifier`; default the head that the newest `individuals
-    train` chose. local: also compare points of the pictures (extra `local`). scores: a csv of
-    scores of pairs by another program; see `pair_scores`. Raises ProjectError when there is
-    nothing to match, InputError when decisions contradict, MissingExtraError.
+    head, precision, shortlist, rerank, expand: see `ReIdentifier`; default the head that the
+    newest `individuals train` chose. local: also compare points of the pictures (extra `local`),
+    see `point_scores`. scores: a csv of scores of pairs by another program; see `pair_scores`.
+    Raises ProjectError when there is nothing to match, InputError when decisions contradict,
+    MissingExtraError.
     """
     say = progress or (lambda done, total, text: None)
-    work = _work(project, Wanted(**wanted), head, precision=precision, local=local,
-                 scores=str(scores or ""), shortlist=shortlist)
+    options = {"precision": precision, "shortlist": shortlist, "rerank": rerank, "expand": expand}
+    work = _work(project, Wanted(**wanted), head, local=local, scores=str(scores or ""), **options)
     queries = _queries(work)
     with _run(project, "individuals match", work) as (run, summary):
         gallery, asking = work.animals.take(work.named), work.animals.take(queries)
         say(0, None, f"learning from {len(gallery):,} pictures of known individuals")
         by = scorers(project, local, scores, progress)
         reid = _fitted(work, {k: s.between(gallery.id, gallery.id) for k, s in by.items()},
-                       precision=precision, shortlist=shortlist)
+                       **options)
         say(0, None, f"matching {len(asking):,} pictures")
         before = Identifications(project)
         same, different = pairs_among(project, np.concatenate([asking.id, gallery.id]))
@@ -240,7 +241,8 @@ def _record(
     if reid is not None:
         curve = reid.curve_
         record |= {
-            "head": reid.head_name_, "heads": reid.head_precision_, "open_set": result.open_set,
+            "head": reid.head_name_, "order": reid.order_.name, "heads": reid.head_precision_,
+            "open_set": result.open_set,
             "curve": {} if curve is None else {
                 k: np.round(v, 4).tolist() for k, v in vars(curve).items()},
         }

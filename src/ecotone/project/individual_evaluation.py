@@ -35,7 +35,7 @@ def evaluate_individuals(
     project: Any, split: Path | None = None, embedding_model: str | None = None,
     head: str = "auto", repeats: int = 3, max_pictures: int | None = 10,
     database_pictures: int | None = None, between_events: bool = False, seed: int | None = None,
-    progress: Progress | None = None,
+    rerank: bool | str = False, expand: bool | str = False, progress: Progress | None = None,
 ) -> IndividualsEvaluation:
     """Measure matching on labelled individuals.
 
@@ -43,13 +43,15 @@ def evaluate_individuals(
     then ranks and decisions of the test part in the gallery of the train part. Without it one-vs-
     all by the project's own IDs, heads on individuals they have not seen, and repeated splits with
     a third of the individuals unknown. max_pictures, database_pictures: see `evaluate_reid`.
-    between_events: pictures of one event are not ranked among each other.
+    between_events: pictures of one event are not ranked among each other. rerank, expand: of the
+    identifier, see `ReIdentifier`; ranking is that of the embeddings.
     Raises ProjectError or InputError when there is nothing to measure.
     """
     say = progress or (lambda done, total, text: None)
     seed = project.config.random_state if seed is None else seed
     if split is not None:
-        return _on_split(project, Path(split), embedding_model, head, seed, database_pictures, say)
+        return _on_split(project, Path(split), embedding_model, head, seed, database_pictures, say,
+                         rerank=rerank, expand=expand)
     from ecotone.reid.evaluate import evaluate_reid
     from ecotone.reid.trial import evaluate_identifier
 
@@ -70,7 +72,7 @@ def evaluate_individuals(
         say(0, None, "holding a third of the individuals out")
         figures = evaluate_identifier(
             animals.embeddings, animals.individual, head=head, repeats=repeats,
-            random_state=seed, **columns)
+            random_state=seed, rerank=rerank, expand=expand, **columns)
     except InputError as error:
         notes.append(f"known or new is not measured: {error}")
     return IndividualsEvaluation(
@@ -80,7 +82,7 @@ def evaluate_individuals(
 
 def _on_split(
     project: Any, file: Path, embedding_model: str | None, head: str, seed: int,
-    database_pictures: int | None, say: Progress,
+    database_pictures: int | None, say: Progress, **options: Any,
 ) -> IndividualsEvaluation:
     from ecotone.reid.evaluate import evaluate_reid
     from ecotone.reid.identifier import ReIdentifier
@@ -94,7 +96,7 @@ def _on_split(
     ranking = evaluate_reid(
         animals.embeddings, animals.individual, columns["species"], columns["viewpoint"],
         split=part, database_pictures=database_pictures, random_state=seed)
-    reid = ReIdentifier(head, random_state=seed)
+    reid = ReIdentifier(head, random_state=seed, **options)
 
     def rows(mask: np.ndarray) -> dict[str, Any]:
         return {k: None if v is None else v[mask] for k, v in columns.items()}

@@ -20,6 +20,7 @@ from ecotone.reid.matching import match
 from ecotone.reid.naming import name_groups
 from ecotone.reid.openset import KNOWN, NEW
 from ecotone.reid.pairs import codes
+from ecotone.reid.reordering import reorder
 from ecotone.reid.results import Identification
 from ecotone.reid.unlabelled import NOTE, guess_calibrator
 
@@ -119,13 +120,14 @@ def _pooled(
             index, ratio, size = _ranked_only(reid, table)
     else:
         found = match(
-            table.embeddings, gallery.embeddings, min(reid.shortlist, len(gallery)),
+            table.embeddings, gallery.embeddings,
+            min(reid.order_.wide(reid.shortlist), len(gallery)),
             query_species=table.species, gallery_species=gallery.species,
             query_viewpoints=table.viewpoint, gallery_viewpoints=gallery.viewpoint)
+        found = reorder(table.embeddings, gallery.embeddings, found, reid.order_, reid.shortlist)
         index = found.index
-        ratio = log_ratios(
-            reid.calibration_, index, found.similarity, index, table.species, scores,
-            np.arange(n), reid.rows_)
+        ratio = log_ratios(reid.shortlist_calibration_, found, table.species, scores,
+                           np.arange(n), reid.rows_)
         size = gallery_sizes(gallery.who, table.species, table.viewpoint, gallery.species,
                              gallery.viewpoint)
     evidence = individual_evidence(index, ratio, gallery.who, size)

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from ecotone.reid.matching import candidate_groups, match
+from ecotone.reid.reordering import Order, reorder
 from ecotone.reid.search import Neighbors
 
 FOLDS = 3
@@ -74,6 +75,21 @@ class Spaces:
                 query_keys=keys[rows], gallery_keys=keys)
             width = found.index.shape[1]
             index[mine, :width], similarity[mine, :width] = found.index, found.similarity
+        return Neighbors(index, similarity)
+
+    def reordered(
+        self, queries: np.ndarray, found: Neighbors, order: Order, k: int
+    ) -> Neighbors:
+        """The first k of the candidates of each query in an order, each query in its own space."""
+        width = min(k, found.index.shape[1])
+        index = np.full((len(queries), width), -1, dtype=np.int64)
+        similarity = np.full(index.shape, np.nan, dtype=np.float32)
+        for f, space in enumerate(self.embeddings):
+            mine = np.flatnonzero(self.fold[queries] == f)
+            if len(mine):
+                part = Neighbors(found.index[mine], found.similarity[mine])
+                near = reorder(space[queries[mine]], space, part, order, width)
+                index[mine], similarity[mine] = near.index, near.similarity
         return Neighbors(index, similarity)
 
 

@@ -25,6 +25,7 @@ from ecotone.reid.heldout import Labelled, Spaces, fit_head, held_out_spaces
 from ecotone.reid.inputs import check_matrix, check_names, unit_matrix
 from ecotone.reid.learning import calibrate, cluster_threshold, learn_open_set
 from ecotone.reid.openset import OpenSetCurve
+from ecotone.reid.reordering import orders
 from ecotone.reid.results import Identification
 
 
@@ -35,8 +36,10 @@ class ReIdentifier:
     `ecotone.reid.heads.CHOICES`, or an object with `fit(embeddings, individuals)` and `transform`.
     calibration: "isotonic" or "logistic". precision: wanted share of right answers; less sure ones
     are "cannot tell"; None: always known or new. candidates: kept for each query. shortlist:
-    gallery pictures looked at for each query, on which expensive `scores` run. random_state: of
-    every draw; the order of rows changes nothing.
+    gallery pictures looked at for each query, on which expensive `scores` run. rerank, expand:
+    k-reciprocal re-ranking and query expansion of the shortlist, calibrated by themselves; "auto":
+    if better on the labelled pictures by more than a standard error. random_state: of every draw;
+    the order of rows changes nothing.
 
         reid = ReIdentifier().fit(embeddings, individuals, viewpoint=viewpoint)
         found = reid.predict(more, viewpoint=more_viewpoint)
@@ -44,14 +47,17 @@ class ReIdentifier:
 
     After `fit`: classes_ (individuals), head_ (None or the trained one), head_name_,
     head_precision_ (mAP of held-out individuals by head, with "auto"), threshold_, curve_ (what
-    each threshold would do to known and new ones), notes_.
+    each threshold would do to known and new ones), order_ (of shortlists), notes_.
     """
 
     def __init__(
         self, head: Any = AUTO, calibration: str = "isotonic", precision: float | None = 0.9,
         candidates: int = 5, shortlist: int = 25, random_state: int = 0,
+        rerank: bool | str = False, expand: bool | str = False,
     ) -> None:
         head_makers(head)
+        self._orders = orders(rerank, expand)
+        self.rerank, self.expand = rerank, expand
         if candidates < 1 or shortlist < candidates:
             raise InputError(f"candidates {candidates} and shortlist {shortlist}: expected at "
                              "least 1, and a shortlist no shorter than the candidates.")
@@ -83,8 +89,9 @@ class ReIdentifier:
             data, spaces, scores, rows, self.calibration, self.random_state)
         opened = learn_open_set(
             data, spaces, self.calibration_, scores, rows, self.shortlist, self.precision,
-            self.random_state)
+            self.random_state, self._orders, self.calibration)
         self.known_model_, self.thresholds_ = opened.model, opened.thresholds
+        self.order_, self.shortlist_calibration_ = opened.order, opened.calibration
         self.trials_ = opened.trials
         self.cluster_threshold_ = cluster_threshold(
             data, spaces, self.calibration_, self.random_state)
@@ -94,6 +101,9 @@ class ReIdentifier:
             self._space(data.embeddings), data.who, data.species, data.viewpoint, data.unit)
         if len(data):
             self.notes_ += [*self.calibration_.notes, *self.thresholds_.notes]
+            if AUTO in (self.rerank, self.expand):
+                self.notes_.append("order of shortlists, chosen on labelled pictures: "
+                                   f"{self.order_.name}")
         return self
 
     @property

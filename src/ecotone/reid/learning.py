@@ -5,7 +5,7 @@ N labelled pictures (`Labelled`), seen as if they were new (`Spaces`); see `held
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,11 +24,14 @@ from ecotone.reid.openset import (
     fit_thresholds,
 )
 from ecotone.reid.pairs import calibration_pairs
+from ecotone.reid.reordering import Order, choose_order, first_right
+from ecotone.reid.search import Neighbors
 
 EMBEDDING = "embedding"
 OWN_PAIRS, OWN_PEOPLE = 100, 10  # pairs and individuals from which a species is calibrated alone
 EXPENSIVE_PAIRS = 2000  # of a kind, where a similarity is expensive
 TRIALS, EXPENSIVE_TRIALS = 3000, 200  # pictures tried as queries
+ORDER_TRIALS = 1000  # where shortlists are ordered anew, which takes milliseconds a query
 CLUSTERED = 1500  # pictures on which the threshold of clusters is chosen
 SPARE = 200  # candidates asked for beyond the shortlist, to leave an individual out
 
@@ -79,19 +82,50 @@ def calibrate(
             silent.append(f"{name}: no score of two labelled pictures, so it means nothing here")
         else:
             values[name] = found
-    pooled = SimilarityFusion(method).fit(values, pairs.same, pairs.weight)
-    own, kinds = {}, data.species[pairs.left]
+    people = data.who[pairs.left]
+    pooled, own = _by_species(values, pairs.same, pairs.weight, data.species[pairs.left], people,
+                              method)
+    return Calibration(pooled, own, tuple(n for n in (pairs.note, *silent, *pooled.notes_) if n))
+
+
+def _by_species(
+    values: Mapping[str, np.ndarray], same: np.ndarray, weight: np.ndarray, kinds: np.ndarray,
+    people: np.ndarray, method: str,
+) -> tuple[SimilarityFusion, dict[str, SimilarityFusion]]:
+    """The calibration of n pairs of all species, and those of species with enough of them. kinds,
+    people: (n,) species and individual of the left pictures."""
+    own = {}
     for kind in np.unique(kinds.astype(str)):
         here = kinds == kind
-        same = here & pairs.same
-        people = len(np.unique(data.who[pairs.left[same]]))
-        if here.all() or same.sum() < OWN_PAIRS or people < OWN_PEOPLE:
+        right = here & same
+        if here.all() or right.sum() < OWN_PAIRS or len(np.unique(people[right])) < OWN_PEOPLE:
             continue
         part = {k: v[here] for k, v in values.items()}
         if any(np.isnan(v).all() for v in part.values()):
             continue
-        own[kind] = SimilarityFusion(method).fit(part, pairs.same[here], pairs.weight[here])
-    return Calibration(pooled, own, tuple(n for n in (pairs.note, *silent, *pooled.notes_) if n))
+        own[kind] = SimilarityFusion(method).fit(part, same[here], weight[here])
+    return SimilarityFusion(method).fit(values, same, weight), own
+
+
+def calibrate_shortlists(
+    data: Labelled, queries: np.ndarray, near: Neighbors, before: Calibration,
+    scores: Mapping[str, PairScore], rows: np.ndarray, method: str,
+) -> Calibration:
+    """Calibrate what re-ordered shortlists call similarity, on these shortlists themselves.
+
+    near: (Q, k) candidates of the labelled queries. before: of which scores are known to speak.
+    """
+    query, column = np.nonzero(near.index >= 0)
+    left, right = queries[query], near.index[query, column]
+    if not len(left):
+        return before
+    values = {EMBEDDING: near.similarity[query, column].astype(np.float64)}
+    for name, score in scores.items():
+        if before.pooled is not None and name in before.pooled.calibrators_:
+            values[name] = ask(score, rows[left], rows[right], name)
+    pooled, own = _by_species(values, data.who[left] == data.who[right], np.ones(len(left)),
+                              data.species[left], data.who[left], method)
+    return Calibration(pooled, own, tuple(pooled.notes_))
 
 
 def group_names(data: Labelled) -> np.ndarray:
@@ -103,45 +137,60 @@ def group_names(data: Labelled) -> np.ndarray:
 
 @dataclass(frozen=True, eq=False)
 class Opened:
-    """What was learned of known and new ones."""
+    """What was learned of known and new ones. order: of shortlists, and their calibration."""
 
     model: KnownModel
     thresholds: Thresholds
+    order: Order
+    calibration: Calibration
     trials: Trials | None = None
 
 
 def learn_open_set(
     data: Labelled, spaces: Spaces, calibration: Calibration, scores: Mapping[str, PairScore],
     rows: np.ndarray, shortlist: int, precision: float | None, seed: int,
+    ways: Sequence[Order] = (Order(),), method: str = "isotonic",
 ) -> Opened:
     """P(known) and the thresholds, each picture tried against a gallery with and without its own
-    individual."""
-    twice = came_twice(data)
-    queries = _some(twice, TRIALS if not scores else EXPENSIVE_TRIALS, seed)
+    individual. ways: the orders of shortlists to choose from, see `choose_order`."""
+    queries = _some(came_twice(data), EXPENSIVE_TRIALS if scores else
+                    ORDER_TRIALS if any(ways) else TRIALS, seed)
     if calibration.pooled is None or not len(queries):
-        return Opened(KnownModel(), fit_thresholds(_no_trials(), precision))
+        return Opened(KnownModel(), fit_thresholds(_no_trials(), precision), Order(), calibration)
     extra = min(int(np.bincount(data.who).max()), SPARE)
-    found = spaces.neighbours(data, queries, min(shortlist + extra, len(data)))
-    size = gallery_sizes(data.who, data.species[queries], data.viewpoint[queries], data.species,
-                         data.viewpoint)
+    wide = max(way.wide(shortlist) for way in ways) + extra
+    found = spaces.neighbours(data, queries, min(wide, len(data)))
     own = data.who[np.maximum(found.index, 0)] == data.who[queries][:, None]
-    sides = []
+
+    def nearest(way: Order, stranger: bool) -> Neighbors:
+        left = (found.index >= 0) & ~(own & stranger)
+        some = Neighbors(_first(found.index, left, way.wide(shortlist)), found.similarity)
+        return spaces.reordered(queries, some, way, shortlist)
+
+    order = ways[0]
+    if len(ways) > 1:
+        order = choose_order({way: first_right(nearest(way, False).index, data.who,
+                                               data.who[queries]) for way in ways},
+                             data.who[queries])
+    sides, size = [], gallery_sizes(data.who, data.species[queries], data.viewpoint[queries],
+                                    data.species, data.viewpoint)
     for stranger in (False, True):
-        index = _first(found.index, (found.index >= 0) & ~(own & stranger), shortlist)
-        ratio = log_ratios(
-            calibration, index, found.similarity, found.index, data.species[queries], scores,
-            rows[queries], rows)
-        sides.append(individual_evidence(index, ratio, data.who, size))
+        near = nearest(order, stranger)
+        if order and not stranger:
+            calibration = calibrate_shortlists(data, queries, near, calibration, scores, rows,
+                                               method)
+        ratio = log_ratios(calibration, near, data.species[queries], scores, rows[queries], rows)
+        sides.append(individual_evidence(near.index, ratio, data.who, size))
     usable = size > 1  # without another individual there is nothing to be mistaken for
-    return _learn(data, queries, sides, usable, precision)
+    return _learn(data, queries, sides, usable, precision, order, calibration)
 
 
 def _learn(
     data: Labelled, queries: np.ndarray, sides: list[Evidence], usable: np.ndarray,
-    precision: float | None,
+    precision: float | None, order: Order, calibration: Calibration,
 ) -> Opened:
     if not usable.any():
-        return Opened(KnownModel(), fit_thresholds(_no_trials(), precision))
+        return Opened(KnownModel(), fit_thresholds(_no_trials(), precision), order, calibration)
     truth = data.who[queries]
     temper = _temper(sides[0], truth, usable)
     summed = np.concatenate([s.summed(temper) for s in sides])
@@ -160,7 +209,7 @@ def _learn(
         parts.append((truth[one][keep], np.full(int(keep.sum()), is_known),
                       (pooled.first == truth[one])[keep], pooled.best[keep], pooled.new[keep]))
     trials = Trials(*(np.concatenate(column) for column in zip(*parts, strict=True)))
-    return Opened(model, fit_thresholds(trials, precision), trials)
+    return Opened(model, fit_thresholds(trials, precision), order, calibration, trials)
 
 
 def _no_trials() -> Trials:
@@ -192,17 +241,16 @@ def _temper(known: Evidence, truth: np.ndarray, usable: np.ndarray) -> float:
 
 
 def log_ratios(
-    calibration: Calibration, index: np.ndarray, similarity: np.ndarray, at: np.ndarray,
-    species: np.ndarray, scores: Mapping[str, PairScore], left: np.ndarray, right: np.ndarray,
+    calibration: Calibration, near: Neighbors, species: np.ndarray,
+    scores: Mapping[str, PairScore], left: np.ndarray, right: np.ndarray,
 ) -> np.ndarray:
-    """(Q, k) log ratios of shortlists, NaN where index is -1.
+    """(Q, k) log ratios of shortlists, NaN where their index is -1.
 
-    index: (Q, k) gallery rows, a part of `at`, whose similarity (Q, k) is given. left: (Q,) and
-    right: (M,), what the scores call queries and gallery rows.
+    left: (Q,) and right: (M,), what the scores call queries and gallery rows.
     """
-    real = (index >= 0) & (index == at)
-    query, column = np.nonzero(real)
-    values = {EMBEDDING: similarity[query, column].astype(np.float64)}
+    index = near.index
+    query, column = np.nonzero(index >= 0)
+    values = {EMBEDDING: near.similarity[query, column].astype(np.float64)}
     for name, score in scores.items():
         if calibration.pooled is not None and name in calibration.pooled.calibrators_:
             values[name] = ask(score, left[query], right[index[query, column]], name)

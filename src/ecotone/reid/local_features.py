@@ -66,7 +66,7 @@ def extract_local_features(
 
     Raises InputError for another shape or type, MissingExtraError without OpenCV.
     """
-    cv2, settings = _opencv(), settings or LocalSettings()
+    cv2, settings = opencv(), settings or LocalSettings()
     grey = np.asarray(picture)
     if grey.ndim != 2 or grey.dtype != np.uint8 or not grey.size:
         raise InputError(
@@ -142,7 +142,7 @@ def _ratio_matches(
 
 def _agree(first: np.ndarray, second: np.ndarray, settings: LocalSettings) -> np.ndarray:
     """(q,) bool: the matches that one allowed affine map explains."""
-    found, inside = _opencv().estimateAffine2D(
+    found, inside = opencv().estimateAffine2D(
         first * 1000.0, second * 1000.0, ransacReprojThreshold=1000.0 * settings.tolerance,
         maxIters=300, confidence=0.99,
     )
@@ -168,7 +168,7 @@ def local_scores(
 
     progress: called with pairs done and P. Raises InputError for rows that are not there.
     """
-    _opencv()
+    opencv()
     pairs, _ = check_pair_scores(pairs, None, len(queries), len(gallery))
     out = np.zeros(len(pairs))
 
@@ -219,7 +219,8 @@ def check_pair_scores(
     return found, values
 
 
-def _opencv() -> Any:
+def opencv() -> Any:
+    """The module cv2. Raises MissingExtraError without it."""
     try:
         import cv2
     except ImportError as error:

@@ -23,6 +23,7 @@ def evaluate_identifier(
     species: Sequence[object] | None = None, viewpoint: Sequence[object] | None = None,
     encounter: Sequence[object] | None = None, head: Any = "auto",
     precision: float | None = 0.9, repeats: int = 3, random_state: int = 0,
+    rerank: bool | str = False, expand: bool | str = False,
 ) -> dict[str, float]:
     """Mean figures of `ReIdentifier` over repeated splits of N labelled pictures.
 
@@ -31,7 +32,7 @@ def evaluate_identifier(
     baks, baus, geometric_mean, normalised: see `open_set`, of the answer however unsure;
     known_precision and new_precision: of answers that were given; cannot_tell: share of queries;
     ece: of P(best candidate); bcubed_f1 and ari: of a catalogue of the held-out individuals.
-    Raises InputError with fewer than 6 individuals.
+    rerank, expand: as in `ReIdentifier`. Raises InputError with fewer than 6 individuals.
     """
     table = labels_of(embeddings, individuals, species, viewpoint, encounter)
     people = np.unique(table.individuals[table.individuals != ""].astype(str))
@@ -45,7 +46,8 @@ def evaluate_identifier(
         held = np.array([w in strange for w in table.individuals], dtype=bool)
         asked = (held | _some_encounters(table, rng)) & (table.individuals != "")
         known = ~asked & (table.individuals != "")
-        reid = ReIdentifier(head, precision=precision, random_state=random_state)
+        reid = ReIdentifier(head, precision=precision, random_state=random_state,
+                            rerank=rerank, expand=expand)
 
         def part(rows: np.ndarray) -> dict[str, Any]:
             return {k: None if v is None else np.asarray(v, dtype=object)[rows]
