@@ -25,6 +25,7 @@ from pathlib import Path
 import numpy as np
 
 from ecotone import FusionClassifier
+from ecotone.discovery import NoveltyDetector
 from ecotone.discovery.hold_out import (
     COMBINED,
     HoldOutFigures,
@@ -176,6 +177,26 @@ def report(title: str, records: list[HoldOutFigures]) -> bool:
     return fine
 
 
+def speed(n: int, dim: int = 768, known: int = 3000, classes: int = 30) -> None:
+    """Processor seconds of a fit on labelled rows and of scoring n others."""
+    rng = np.random.default_rng(0)
+    means = 0.3 * rng.normal(size=(classes, dim))
+
+    def rows(size: int) -> tuple[np.ndarray, np.ndarray]:
+        y = rng.integers(0, classes, size)
+        x = rng.standard_normal((size, dim), dtype=np.float32)
+        return x + means[y].astype(np.float32), y
+
+    started = time.process_time()
+    detector = NoveltyDetector().fit(*rows(known))
+    fitted = time.process_time() - started
+    new, _ = rows(n)
+    started = time.process_time()
+    detector.score(new)
+    print(f"{known:,} labelled rows x {dim}: fit {fitted:.1f} s; {n:,} rows scored in "
+          f"{time.process_time() - started:.1f} s of processor time")
+
+
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, default=Path(os.environ.get("ECOTONE_SHARED_DATA",
@@ -187,6 +208,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--first", type=int, default=100)
     parser.add_argument("--singles", type=int, default=4, help="classes hidden one at a time")
     parser.add_argument("--pairs", type=int, default=2)
+    parser.add_argument("--speed", type=int, help="rows to score; nothing else is run")
     parser.add_argument("--pool", action="store_true", help="also with the pool as reference")
     return parser.parse_args()
 
@@ -194,6 +216,9 @@ def arguments() -> argparse.Namespace:
 def main() -> None:
     """Measure and print; exit code 1 when the combination falls behind anywhere on average."""
     given = arguments()
+    if given.speed:
+        speed(given.speed)
+        return
     everything: list[HoldOutFigures] = []
     for name in given.sets.split(","):
         if name == "monkeys" and not (given.data / "monkeys").is_dir():
