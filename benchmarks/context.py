@@ -8,8 +8,8 @@ The csv has the columns fileName, site, camera, timestamp, observed (the expert'
 predicted (the model's answer); several rows of one file are several labels of one picture. Printed
 are points of agreement above the model's own answers on pictures whose label was not given: for a
 share of the labels drawn by burst, for each site left out, and for the time after a part. "first":
-the picture's first label; "any": any of its labels. The peer is the plain way: a map (smoothed
-counts), the hour of the day, and the mean over the burst.
+the picture's first label; "any": any of its labels; "exact" and "Jaccard": sets of labels. The peer
+is the plain way: a map (smoothed counts), the hour of the day, and the mean over the burst.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from ecotone.context.when import situation
 
 ROOT = Path(__file__).resolve().parents[1]
 DATA = Path(os.environ.get("ECOTONE_SHARED_DATA", ROOT.parent / "shared" / "data"))
+SECOND = 0.4  # probability from which on a class is in the set of a picture beside the likeliest
 COLUMNS = ("fileName", "site", "camera", "timestamp", "observed", "predicted")
 
 
@@ -112,17 +113,27 @@ def naive(data: Pictures, known: np.ndarray) -> np.ndarray:
 def run(data: Pictures, known: np.ndarray, test: np.ndarray) -> dict[str, float]:
     """Points above the model's own answers on `test`, from the labels of `known`."""
     labels = [names if k else None for names, k in zip(data.labels, known, strict=True)]
-    where = data.keywords()
+    where, truth = data.keywords(), [set(names) for names in data.labels]
     clf = ContextClassifier().fit(data.said, labels, **where)
     found = {
         "model": data.said, "map": clf.classes_[clf.image_proba(data.said).argmax(axis=1)],
-        "peer": naive(data, known), "context": clf.predict(data.said, **where),
+        "peer": naive(data, known),
     }
+    proba = clf.predict_proba(data.said, **where)
+    found["context"] = clf.classes_[proba.argmax(axis=1)]
+    sets = {name: [{a} for a in answer] for name, answer in found.items()}
+    for names, p, best in zip(sets["context"], proba, proba.max(axis=1), strict=True):
+        names |= {clf.classes_[k] for k in np.flatnonzero(p >= max(SECOND, SECOND * best))}
     at = np.flatnonzero(test)
     out = {"labels": float(known.sum()), "promised": clf.gain_}
     for name, answer in found.items():
         out[f"{name} first"] = 100 * float((answer[at] == data.first[at]).mean())
-        out[f"{name} any"] = 100 * float(np.mean([answer[i] in data.labels[i] for i in at]))
+        out[f"{name} any"] = 100 * float(np.mean([answer[i] in truth[i] for i in at]))
+        given = sets[name]
+        out[f"{name} exact"] = 100 * float(np.mean([given[i] == truth[i] for i in at]))
+        out[f"{name} jaccard"] = 100 * float(np.mean(
+            [len(given[i] & truth[i]) / len(given[i] | truth[i]) for i in at]
+        ))
     return out
 
 
@@ -150,6 +161,10 @@ def pictures_table(data: Pictures, share: float, draws: int, first_seed: int) ->
     runs = [run(data, known, ~known) for known in
             (draw(data, share, s, everything) for s in seeds)]
     print(line(f"{share:.0%} of the labels", runs), flush=True)
+    for what in ("any", "exact", "jaccard"):
+        mean = {n: np.mean([r[f"{n} {what}"] for r in runs])
+                for n in ("model", "map", "peer", "context")}
+        print(f"  {what:33s} " + " ".join(f"{v:7.1f}" for v in mean.values()), flush=True)
     for part in (share, 1.0):
         for site in sorted(set(data.site)) if len(set(data.site)) > 1 else []:
             out = data.site == site

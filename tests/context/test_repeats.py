@@ -44,6 +44,12 @@ def test_animals_at_a_feeder_are_no_repeats():
     assert len(found) < 30
 
 
+def test_stones_are_found_among_very_many_boxes():
+    boxes, time = scene(5, animals=12000)
+    found = find_repeats(boxes, ["cam"] * len(boxes), time * 20)
+    assert set(found.row) <= set(range(12000, 12012)) and len(found) >= 10
+
+
 def test_other_cameras_and_whole_pictures_do_not_count():
     boxes, time = scene(1, animals=0, alarms=12)
     cameras = [f"cam{i}" for i in range(12)]

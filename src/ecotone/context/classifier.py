@@ -71,9 +71,9 @@ class ContextClassifier(BaseEstimator):
     What is used is decided out of fold: image alone unless context is better by more than a
     standard error; a site that loses is left to the image; sites without a label get only what
     held up when whole sites were left out; times that no label covers, a blend of both. Attributes
-    after `fit`: classes_, gain_ (what context
-    adds out of fold, in points), report_ (all that was decided), silent_sites_, oof_proba_
-    ((N, K), NaN where unlabelled).
+    after `fit`: classes_, gain_ (what context adds out of fold, in points; each fold judged by
+    weights, gate and pooling that the others chose), report_ (all that was decided),
+    silent_sites_, oof_proba_ ((N, K), NaN where unlabelled).
     Sources: FINCH (bounded adaptive weight of context, image-only as a special case); pooling in
     `ecotone.hierarchy.bursts`; map in `ecotone.fusion.mapping`.
     """

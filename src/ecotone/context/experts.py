@@ -47,7 +47,10 @@ RECIPES = (
     Recipe("neighbours, time and place", True, True, 1.0, 1.0),
     Recipe("trees", True, True, None, 2.0),
 )
-NEIGHBOURS = Recipe("neighbours", False, False, 4.0, 1.0)
+ANYWHERE = (  # what may hold at a place without labels
+    Recipe("neighbours", False, False, 4.0, 1.0),
+    Recipe("trees of neighbours", False, False, None, 1.0),
+)
 
 
 @dataclass(frozen=True, eq=False)

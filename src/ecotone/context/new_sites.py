@@ -17,7 +17,7 @@ from ecotone.context.choosing import (
     hits,
     mean_and_error,
 )
-from ecotone.context.experts import NEIGHBOURS, Stack, View, pooled_evidence
+from ecotone.context.experts import ANYWHERE, Stack, View, pool_weights, pooled_evidence
 from ecotone.context.folds import Folds, Known, fit_on, make_folds
 from ecotone.context.image import NamedImage
 from ecotone.context.learning import IMAGE_ONLY, SHUT, Held, prior_for, report_of
@@ -53,14 +53,14 @@ def learn_new_sites(known: Known) -> Held:
             image, base = learned, other
     made, gate, model = base.image, SHUT, None
     if many:
-        made, gate = _neighbours_for_new(known, base)
+        made, gate, weights = _neighbours_for_new(known, base)
         if gate.level > 0:
-            expert = fit_on(known, base, np.arange(len(known.rows)), NEIGHBOURS)
-            model = Stack((View(image, known.prior, (expert,)),), np.ones(1))
+            experts = tuple(fit_on(known, base, np.arange(len(known.rows)), r) for r in ANYWHERE)
+            model = Stack((View(image, known.prior, experts),), weights)
     prior = prior_for(image, known)
     pool = _pool_for_new(image.proba(known.evidence), made, base, known, prior)
     out = (made if pool is None else pool.apply(made, base.where.event, prior))[base.at]
-    report = report_of(NEIGHBOURS.name if model else IMAGE_ONLY, (out, plain, known.target,
+    report = report_of(ANYWHERE[0].name if model else IMAGE_ONLY, (out, plain, known.target,
                      known.where.site[known.rows]), gate, pool, model)
     report["map"] = "by names" if isinstance(image, NamedImage) else "as at sites with labels"
     return Held(image, model, gate, pool, prior, out, report)
@@ -74,16 +74,18 @@ def _holds(new: np.ndarray, old: np.ndarray, known: Known) -> bool:
     )
 
 
-def _neighbours_for_new(known: Known, base: Folds) -> tuple[np.ndarray, Gate]:
-    """Posteriors (L, K) with what neighbours say, and the gate; the image's and a shut one where
-    that does not hold up."""
-    made = base.held(known, NEIGHBOURS)
-    context = pooled_evidence([made], np.ones(1), base.image)
-    gate, _ = choose_gate(base.image[base.at], context[base.at], known.target, known.units)
+def _neighbours_for_new(known: Known, base: Folds) -> tuple[np.ndarray, Gate, np.ndarray]:
+    """Posteriors (L, K) with what neighbours say, the gate, and the weights of experts; the image's
+    and a shut gate where that does not hold up."""
+    held, at = [base.held(known, r) for r in ANYWHERE], base.at
+    even = np.array([r.weight for r in ANYWHERE])
+    weights = pool_weights([p[at] for p in held], known.counted, even)
+    context = pooled_evidence(held, weights, base.image)
+    gate, _ = choose_gate(base.image[at], context[at], known.target, known.units)
     made = gate.apply(base.image, context)
-    if gate.level > 0 and _holds(made[base.at], base.image[base.at], known):
-        return made, gate
-    return base.image, SHUT
+    if gate.level > 0 and _holds(made[at], base.image[at], known):
+        return made, gate, weights
+    return base.image, SHUT, weights
 
 
 def _pool_for_new(
