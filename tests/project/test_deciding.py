@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -12,6 +13,7 @@ from ecotone.project.deciding import ConflictError, Said
 from ecotone.project.gathering import local_classes
 from ecotone.project.study import study_of
 from ecotone.store.catalog import Catalog
+from ecotone.store.discoveries import DiscoveryTable
 from ecotone.store.tables import Box, NewMedium
 
 BOXES = [Box((0.1, 0.1, 0.3, 0.3), "animal", 0.9), Box((0.5, 0.5, 0.3, 0.3), "animal", 0.8)]
@@ -140,3 +142,26 @@ def test_exports_tell_what_was_said_last_and_once(boxed):
     (drawn,) = [r for r in after if r.get("bboxWidth") == "0.5"]
     assert drawn["mediaID"] == second.rpartition(":")[0] and drawn["classifiedBy"] == "Cleo"
     assert boxed.catalog.current_labels()[made] == labels[second]
+
+
+def test_naming_a_whole_proposal_keeps_its_name_and_undo_takes_it_back(catalog):
+    ids = ["m1:0", "m2:0", "m3:0"]
+    run = catalog.start_run("discover")
+    n = np.ones(3)
+    catalog.add_discovery(run, DiscoveryTable(
+        np.array(ids, dtype=object), n, n > 0, np.zeros(3, int), np.array([1, 1, 2]), n,
+        np.zeros(3, int)))
+    catalog.finish_run(run)
+    said = [Said(i, "okapi") for i in ids[:2]]
+    made = deciding.label(catalog, "naming-1", "Ana", said, proposal=(run, 1))
+    (name,) = catalog.proposal_names()
+    assert (name.proposal, name.label, name.author, name.labels) == (1, "okapi", "Ana", 2)
+    assert deciding.label(catalog, "naming-1", "Ana", said, proposal=(run, 1)).n == made.n
+    assert len(catalog.proposal_names()) == 1
+    deciding.undo(catalog, "naming-2", "Ana")
+    assert catalog.proposal_names() == [] and catalog.current_labels() == {}
+    deciding.redo(catalog, "naming-3", "Ana")
+    assert catalog.proposal_names() == [name]
+    say(catalog, "m3:0", "unknown", key="naming-4", proposal=(run, 2))
+    say(catalog, "m3:0", "lynx", key="naming-5", proposal=(run, 1))  # it is of another proposal
+    assert catalog.proposal_names() == [name]

@@ -92,6 +92,7 @@ def client(reserve: Path):
 
     app, close = build(reserve, "127.0.0.1", 8721, "", "Ana", 0)
     desk = Client(app)
+    desk.project = reserve
     yield desk
     close()
 

@@ -14,8 +14,10 @@ from typing import Any
 import numpy as np
 
 from ecotone.errors import InputError
+from ecotone.project.pair_words import SOURCE, pair_words
 from ecotone.store import decisions as rows
 from ecotone.store.decisions import Decision
+from ecotone.store.discoveries import ProposalName, insert_name, members
 from ecotone.store.individuals import (
     DIFFERENT,
     OPEN,
@@ -28,8 +30,8 @@ from ecotone.store.labels import counting_labels, insert_labels, read_labels
 from ecotone.store.person_boxes import NONE, insert_box, turn_box
 from ecotone.store.runs import now
 from ecotone.store.tables import LabelTable, NewLabel
+from ecotone.taxonomy.names import parse_label
 
-SOURCE = "review"
 UNSURE = "cannot tell"  # a word on a pair that says neither same nor different
 MOST = 5000  # detections of one decision
 LEAST_SIDE = 1e-3  # of a box, share of the picture
@@ -50,7 +52,7 @@ class Said:
 
 @dataclass(frozen=True)
 class Conflict:
-    """Another person's label that was given since the page showed the detection."""
+    """Another person's label, or word on a pair, that was given since the page showed it."""
 
     detection: str
     number: int
@@ -63,17 +65,19 @@ class ConflictError(Exception):
     """Others have said something else meanwhile; nothing was stored. conflicts: what they said."""
 
     def __init__(self, conflicts: Sequence[Conflict]) -> None:
-        super().__init__(f"{len(conflicts)} detections were labelled by others meanwhile")
+        super().__init__(f"others decided {len(conflicts)} of these otherwise meanwhile")
         self.conflicts = tuple(conflicts)
 
 
 def label(
     catalog: Any, key: str, author: str, said: Sequence[Said], force: bool = False,
-    context: Mapping[str, Any] | None = None,
+    context: Mapping[str, Any] | None = None, proposal: tuple[str, int] | None = None,
 ) -> Decision:
     """Store labels of detections as one decision of an author.
 
-    force: also where others have said something else meanwhile. context: kept with it.
+    force: also where others have said something else meanwhile. context: kept with it. proposal:
+    run and number of the proposal of `discover` that gets its name by this, as by `ecotone discover
+    --name`, where all detections are of it; undo takes the name back with the labels.
     Raises ConflictError when others have and not `force`, InputError on an unknown detection or a
     name that is none; then nothing is stored.
     """
@@ -98,7 +102,22 @@ def label(
         made = rows.insert_decision(connection, key, "label", author, created, content)
         labels = [_new_label(one, here) for one in said]
         insert_labels(connection, labels, created, author, SOURCE, made.n)
+        if proposal is not None:
+            _name_proposal(connection, proposal, said, made)
         return made
+
+
+def _name_proposal(
+    connection: Any, proposal: tuple[str, int], said: Sequence[Said], made: Decision
+) -> None:
+    """Keep what a person calls a proposal. A decision that waited in a browser while another
+    discovery gave its number to other pictures names nothing, and "unknown" is no name."""
+    names = {one.label for one in said}
+    if len(names) != 1 or parse_label(said[0].label).special == "unknown":
+        return
+    if {one.detection for one in said} <= members(connection, *proposal):
+        insert_name(connection, ProposalName(
+            *proposal, said[0].label, made.author, len(said), made.created), made.n)
 
 
 def _new_label(one: Said, here: Mapping[str, Sequence[tuple[str, str]]]) -> NewLabel:
@@ -159,7 +178,7 @@ def _turn(
         made = rows.insert_decision(connection, key, kind, author, now(), {}, target.n)
         turn_box(connection, target.n, kind == "redo")
         if target.kind == "match":
-            _say_of_pair(connection, target, "before" if kind == "undo" else "said", author)
+            _count_pair(catalog, target.content["first"], target.content["second"])
         return made, target
 
 
@@ -208,16 +227,18 @@ def _carry_label(
     insert_labels(connection, [carried], table.created[row], "", SOURCE, made.n)
 
 
-def match(catalog: Any, key: str, author: str, a: str, b: str, word: str) -> Decision:
+def match(
+    catalog: Any, key: str, author: str, a: str, b: str, word: str, seen: int = -1,
+    force: bool = False,
+) -> Decision:
     """Store whether two detections show the same individual; see `store.individuals`.
 
     word: SAME, DIFFERENT or UNSURE, which keeps the pair open for the models but is remembered.
-    Raises InputError on an unknown detection, another word, and where it contradicts what people
-    said before; nothing is stored then.
+    seen: the number of the word that was shown as counting, -1 when none was. force: also where
+    others have said another word meanwhile; both stay on record, the newest counts.
+    Raises ConflictError when others have and not `force`, InputError on an unknown detection,
+    another word, and where it contradicts what people said before; nothing is stored then.
     """
-    from ecotone.project.individual_decisions import check as check_pairs
-    from ecotone.project.individual_labels import named_individuals
-
     _check_asker(key, author)
     if word not in (SAME, DIFFERENT, UNSURE):
         raise InputError(f"a pair is {word!r}: expected {SAME}, {DIFFERENT} or {UNSURE}.")
@@ -230,21 +251,34 @@ def match(catalog: Any, key: str, author: str, a: str, b: str, word: str) -> Dec
         if a not in known or b not in known or a == b:
             raise InputError(f"{a}, {b}: expected two different detections of this project.")
         first, second = sorted((a, b))
-        counted = {(d.first, d.second): d.decision for d in read_decisions(connection)}
-        content = {"first": first, "second": second, "said": word,
-                   "before": counted.get((first, second), OPEN)}
+        found = pair_words(connection, (first, second)).get((first, second))
+        if found is not None and not force:
+            meanwhile = [
+                Conflict(first, w.number, w.decision, w.author, w.created)
+                for w in (found.counts, *found.others)
+                if w.number > seen and w.author != author and w.decision != word
+            ]
+            if meanwhile:
+                raise ConflictError(meanwhile)
+        content = {"first": first, "second": second, "said": word}
         made = rows.insert_decision(connection, key, "match", author, now(), content)
-        _say_of_pair(connection, made, "said", author)
-        check_pairs(read_decisions(connection), named_individuals(catalog).individual)
+        _count_pair(catalog, first, second)
         return made
 
 
-def _say_of_pair(connection: Any, made: Decision, what: str, author: str) -> None:
-    """Let a pair be what a decision said of it, or what counted before."""
-    pair = made.content
-    word = OPEN if pair[what] == UNSURE else pair[what]
-    said = PairDecision(pair["first"], pair["second"], word, author, SOURCE)
-    insert_decisions(connection, [said], now())
+def _count_pair(catalog: Any, first: str, second: str) -> None:
+    """Let a pair be what people say of it by now. Raises InputError where that contradicts what
+    they say of other pairs."""
+    from ecotone.project.individual_decisions import check as check_pairs
+    from ecotone.project.individual_labels import named_individuals
+
+    connection = catalog.connection
+    found = pair_words(connection, (first, second)).get((first, second))
+    counts = OPEN if found is None or found.counts.decision == UNSURE else found.counts.decision
+    author = "" if found is None else found.counts.author
+    said = PairDecision(first, second, counts, author, SOURCE)
+    if insert_decisions(connection, [said], now()) and counts != OPEN:
+        check_pairs(read_decisions(connection), named_individuals(catalog).individual)
 
 
 def boxes_here(connection: Any, media: Sequence[str]) -> dict[str, list[tuple[str, str]]]:

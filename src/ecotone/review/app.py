@@ -180,9 +180,9 @@ def _reading(app: FastAPI, desk: Desk) -> None:
     @app.get("/api/changes")
     def changes(
         version: int = -1, epoch: int = -1,
-        author: Annotated[str, Query(max_length=200)] = "",
+        author: Annotated[str, Query(max_length=200)] = "", mark: int = -1,
     ) -> JSONResponse:
-        found = deciding.changes(view, desk.learner, version, epoch, author.strip())
+        found = deciding.changes(view, desk.learner, version, epoch, author.strip(), mark)
         return JSONResponse(found, headers=NO_STORE)
 
     @app.get("/picture/{kind}")

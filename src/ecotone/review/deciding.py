@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from ecotone.project import deciding as store
 from ecotone.project.deciding import Said
-from ecotone.review import cards
+from ecotone.review import cards, pairs
 from ecotone.review.learning import Learner
 from ecotone.review.requests import Decide, Item
 from ecotone.review.view import View
@@ -37,15 +37,23 @@ def decide(desk: Desk, asked: Decide) -> dict[str, Any]:
 
 def _match(view: View, asked: Decide, author: str) -> dict[str, Any]:
     with view.lock:
-        made = store.match(view.catalog, asked.key, author, asked.id, asked.other, asked.word)
-        return _answer(view, made, author, [])
+        made = store.match(view.catalog, asked.key, author, asked.id, asked.other, asked.word,
+                           asked.seen, asked.force)
+        return {**_answer(view, made, author, []), "pair": _pair(view, made)}
+
+
+def _pair(view: View, made: Decision) -> dict[str, Any]:
+    return pairs.word(view, made.content["first"], made.content["second"])
 
 
 def _label(desk: Desk, asked: Decide, author: str) -> dict[str, Any]:
     view, said = desk.view, [_said(desk, item) for item in asked.items]
     with view.lock:
+        proposal = None
+        if asked.group and asked.queue == "clusters" and view.machines.discovery:
+            proposal = view.machines.discovery, int(asked.group)
         made = store.label(view.catalog, asked.key, author, said, asked.force,
-                           {"queue": asked.queue})
+                           {"queue": asked.queue}, proposal)
         ids = view.touched(rows.media_of(view.connection, [made.n]))
         return _answer(view, made, author, ids)
 
@@ -76,7 +84,8 @@ def _turn(view: View, asked: Decide, author: str) -> dict[str, Any]:
         made, target = found
         media = rows.media_of(view.connection, [target.n])
         ids = view.boxes_changed(media) if target.kind == "box" else view.touched(media)
-        return {**_answer(view, made, author, ids), "target": told(target)}
+        pair = {"pair": _pair(view, target)} if target.kind == "match" else {}
+        return {**_answer(view, made, author, ids), "target": told(target), **pair}
 
 
 def _answer(
@@ -107,9 +116,10 @@ def told(decision: Decision) -> dict[str, Any]:
 
 
 def changes(
-    view: View, learner: Learner, version: int, epoch: int, author: str = ""
+    view: View, learner: Learner, version: int, epoch: int, author: str = "", mark: int = -1
 ) -> dict[str, Any]:
-    """What others did since a version: cards that changed; `all` when the page should ask anew."""
+    """What others did since a version: cards that changed; `all` when the page should ask anew.
+    mark: of the pairs that the page shows, -1 where it shows none."""
     view.sync()
     with view.lock:
         ids = view.changed_since(version)
@@ -119,6 +129,7 @@ def changes(
             "cards": _cards(view, sorted(ids)) if known and ids else [],
             "learning": learner.status(), "machines": view.machines_read,
             **stacks(view, author),
+            **({"matches": pairs.changed(view, mark)} if mark >= 0 else {}),
         }
 
 

@@ -27,7 +27,7 @@ class Machines:
     bool, perhaps a person. refined: row -> (label before, label after, stage), of those changed.
     novelty: row -> probability that it is of no known class, of those flagged. groups: "clusters"
     (proposals of `ecotone discover`, the surest first) and "repeats" (boxes that come back) ->
-    group -> its rows."""
+    group -> its rows. discovery: the run that these are of."""
 
     names: list[str]
     name: np.ndarray
@@ -37,6 +37,7 @@ class Machines:
     refined: dict[int, tuple[str, str, str]] = field(default_factory=dict)
     novelty: dict[int, float] = field(default_factory=dict)
     groups: dict[str, dict[str, list[int]]] = field(default_factory=dict)
+    discovery: str = ""
 
     @classmethod
     def nothing(cls, n: int) -> Machines:
@@ -53,7 +54,7 @@ class Machines:
         return Machines(
             self.names, np.append(self.name, new.name), np.append(self.score, new.score),
             np.append(self.mapped, new.mapped), np.append(self.human, new.human), self.refined,
-            self.novelty, self.groups,
+            self.novelty, self.groups, self.discovery,
         )
 
 
@@ -78,14 +79,14 @@ def read_machines(project: Any, table: Table, answers: Answers) -> Machines:
             part = sparse.csr_matrix((data, indices, indptr), shape=shape)
             _fill(out, table, ids.astype(str).tolist(), part, first, local, person)
     out.refined = _refined(project, table)
-    out.novelty, out.groups = _discovered(project, table)
+    out.discovery = project.catalog.newest_discovery()
+    out.novelty, out.groups = _discovered(project, table, out.discovery)
     return out
 
 
 def _discovered(
-    project: Any, table: Table
+    project: Any, table: Table, run: str
 ) -> tuple[dict[int, float], dict[str, dict[str, list[int]]]]:
-    run = project.catalog.newest_discovery()
     if not run:
         return {}, {}
     found = project.catalog.discovery(run)

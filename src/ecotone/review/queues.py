@@ -280,10 +280,13 @@ def embedding_name(view: View) -> str:
 
 
 def _left_of(view: View, key: str) -> list[dict[str, Any]]:
-    """The groups of a queue with what has no label yet in each."""
+    """The groups of a queue with what has no label yet in each, and the name that a person gave."""
     free = view.table.used & ~view.voices.labelled
     groups = view.machines.groups[key]
-    return [{"group": g, "left": int(free[groups[g]].sum())} for g in sorted(groups, key=int)]
+    names = {str(n.proposal): n.label for n in view.catalog.proposal_names()
+             if key == "clusters" and n.run == view.machines.discovery}
+    return [{"group": g, "left": int(free[groups[g]].sum()), "name": names.get(g, "")}
+            for g in sorted(groups, key=int)]
 
 
 def listing(view: View) -> list[dict[str, Any]]:

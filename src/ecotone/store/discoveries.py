@@ -112,18 +112,27 @@ def drop_unfinished(connection: sqlite3.Connection) -> None:
     )
 
 
-def insert_name(connection: sqlite3.Connection, name: ProposalName) -> None:
-    """Append the name of a proposal. Call within a transaction."""
+def members(connection: sqlite3.Connection, run: str, proposal: int) -> set[str]:
+    """The ids of a proposal's detections, in use or not."""
+    return {row[0] for row in connection.execute(
+        """SELECT m.id || ':' || r.number FROM discovery r JOIN medium m ON m.n = r.medium
+           WHERE r.run = ? AND r.proposal = ?""", (run, proposal))}
+
+
+def insert_name(connection: sqlite3.Connection, name: ProposalName, decision: int = 0) -> None:
+    """Append the name of a proposal, with the decision at a page that gave it. Call within a
+    transaction."""
     connection.execute(
-        """INSERT INTO proposal_name (run, proposal, label, author, labels, created)
-           VALUES (?, ?, ?, ?, ?, ?)""",
-        (name.run, name.proposal, name.label, name.author, name.labels, name.created),
+        """INSERT INTO proposal_name (run, proposal, label, author, labels, created, decision)
+           VALUES (?, ?, ?, ?, ?, ?, ?)""",
+        (name.run, name.proposal, name.label, name.author, name.labels, name.created, decision),
     )
 
 
 def read_names(connection: sqlite3.Connection) -> list[ProposalName]:
-    """All names that were given, oldest first."""
+    """All names that were given and not taken back, oldest first."""
     rows = connection.execute(
-        "SELECT run, proposal, label, author, labels, created FROM proposal_name ORDER BY n"
+        """SELECT run, proposal, label, author, labels, created FROM proposal_name
+           WHERE decision = 0 OR decision NOT IN (SELECT target FROM undone) ORDER BY n"""
     )
     return [ProposalName(*row) for row in rows]

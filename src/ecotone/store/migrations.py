@@ -189,8 +189,11 @@ _DISCOVERIES = (
         SELECT RAISE(ABORT, 'names are append-only: nothing is deleted'); END""",
 )
 
+# The decision at a page that a proposal's name came from, 0 for those of `discover --name`.
+_NAMINGS = ("ALTER TABLE proposal_name ADD COLUMN decision INTEGER NOT NULL DEFAULT 0",)
+
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
-    _FIRST, _STUDIES, _REFINEMENTS, _SUGGESTIONS, _INDIVIDUALS, _DECISIONS, _DISCOVERIES,
+    _FIRST, _STUDIES, _REFINEMENTS, _SUGGESTIONS, _INDIVIDUALS, _DECISIONS, _DISCOVERIES, _NAMINGS,
 )
 
 

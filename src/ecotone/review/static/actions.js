@@ -28,12 +28,12 @@ export class Actions {
   }
 
   /** One label for everything that is meant. */
-  label(choice, ids = this.state.targets()) {
-    this.labels(ids.map((id) => [id, choice]));
+  label(choice, ids = this.state.targets(), group = "") {
+    this.labels(ids.map((id) => [id, choice]), group);
   }
 
-  /** A label for each: pairs of id and choice. */
-  labels(pairs, force = false) {
+  /** A label for each: pairs of id and choice. group: that they are all of. */
+  labels(pairs, group = "") {
     const author = this.author();
     if (!author || !pairs.length) return;
     const { state } = this;
@@ -42,7 +42,7 @@ export class Actions {
       special: choice.special ?? "", seen: state.seen(id),
     }));
     this.mark(items);
-    this.outbox.add({ key: newKey(), author, kind: "label", items, queue: state.queue.queue, force });
+    this.outbox.add({ key: newKey(), author, kind: "label", items, queue: state.queue.queue, group });
     state.clearSelection();
     if (pairs.some(([id]) => id === state.focus)) state.advance();
   }
@@ -72,14 +72,14 @@ export class Actions {
     if (best) this.label({ label: best.label });
   }
 
-  async choose(ids = this.state.targets(), first = "", title = "") {
+  async choose(ids = this.state.targets(), first = "", title = "", group = "") {
     if (!ids.length) return;
     const what = ids.length === 1 ? "Class of this one" : `Class of these ${ids.length}`;
     const choice = await this.hooks.picker.ask(title || what, first);
     this.hooks.back();
     if (!choice) return;
     if (!choice.local && !choice.special) this.hooks.newClass(choice.label);
-    this.label(choice.special ? { special: choice.special } : choice, ids);
+    this.label(choice.special ? { special: choice.special } : choice, ids, group);
   }
 
   wholeBurst(ids = this.hooks.burst()) {
@@ -104,10 +104,11 @@ export class Actions {
     if (author) this.outbox.add({ key: newKey(), author, kind: "box", id, bbox, add });
   }
 
-  /** The same individual or not; word: "same", "different" or "cannot tell". */
-  match(id, other, word) {
+  /** The same individual or not; word: "same", "different" or "cannot tell"; seen: number of the
+   * word that was shown. */
+  match(id, other, word, seen) {
     const author = this.author();
-    if (author) this.outbox.add({ key: newKey(), author, kind: "match", id, other, word });
+    if (author) this.outbox.add({ key: newKey(), author, kind: "match", id, other, word, seen });
   }
 
   /** The picture in focus as large as the window. */
@@ -181,31 +182,42 @@ export class Actions {
     ids.forEach((id) => this.state.pending.delete(id));
     this.state.tell("cards", ids);
     if (error.body.conflicts?.length) this.conflict(request, error.body.conflicts);
-    else toast(`Not stored: ${error.message}`, "bad");
+    else {
+      this.hooks.refused(request);
+      toast(`Not stored: ${error.message}`, "bad");
+    }
   }
 
   /** Show what others have said meanwhile; nothing is overwritten without a word. */
   async conflict(request, conflicts) {
     const theirs = new Map(conflicts.map((c) => [c.detection, c]));
     const dialog = $("conflict");
-    const mine = request.items.find((i) => theirs.has(i.id));
+    const pair = request.kind === "match";
+    const mine = request.items?.find((i) => theirs.has(i.id));
     const rows = conflicts.slice(0, 6).map((c) => el("li", {},
       name(c.author || "somebody"), " said ", el("b", {}, name(c.label)), ", ", time(c.created)));
     if (conflicts.length > 6) rows.push(el("li", {}, `and ${conflicts.length - 6} more`));
     const answer = (value) => () => dialog.close(value);
     dialog.replaceChildren(
       el("h2", { id: "conflict-title" }, "Somebody else was here"),
-      el("p", {}, "You said ", el("b", {}, name(mine?.label || mine?.special || "")), "; meanwhile:"),
+      el("p", {}, "You said ", el("b", {}, name(pair ? request.word : mine?.label || mine?.special || "")), "; meanwhile:"),
       el("ul", {}, ...rows),
       el("p", { class: "buttons" },
         el("button", { type: "button", class: "primary", onclick: answer("theirs") }, "Leave theirs"),
         el("button", { type: "button", onclick: answer("mine") }, "Say mine too"),
       ),
-      el("p", { class: "hint" }, "Both stay on record, and the picture is in “People disagree”."));
+      el("p", { class: "hint" }, pair ? "Both stay on record, and the pair comes again at the end."
+        : "Both stay on record, and the picture is in “People disagree”."));
     dialog.returnValue = "theirs";
     if (!dialog.open) dialog.showModal();
     await new Promise((resolve) => { dialog.addEventListener("close", resolve, { once: true }); });
     const force = dialog.returnValue === "mine";
+    if (pair) {
+      if (force) this.outbox.add({ ...request, key: newKey(), force });
+      this.hooks.refused(request, conflicts, force);
+      this.hooks.back();
+      return;
+    }
     const items = request.items.filter((i) => force || !theirs.has(i.id));
     if (items.length) {
       this.mark(items);

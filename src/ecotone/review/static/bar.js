@@ -46,13 +46,13 @@ export class Bar {
     return this.state.queue.group || (told ? told[1] : "");
   }
 
-  /** One decision for everything in a group that nobody has decided. */
+  /** One decision for everything in a group that nobody has decided; it names a proposal as well. */
   async wholeGroup() {
     const group = this.grouped();
     if (!group) return;
     try {
       const found = await get("/api/queue", { queue: this.state.queue.queue, group, n: 0, most: MOST });
-      await this.actions.choose(found.ids, "", `Class of all ${count(found.ids.length)} in group ${group}`);
+      await this.actions.choose(found.ids, "", `Class of all ${count(found.ids.length)} in group ${group}`, group);
     } catch (error) {
       this.failed(error);
     }

@@ -54,6 +54,7 @@ const actions = new Actions(state, outbox, {
     while (state.shown < most && grid.more());
     state.setFocus(id, { scroll: true });
   },
+  refused: (request, conflicts, force) => matches.refused(request, conflicts, force),
   refresh: async (ids) => state.take((await get("/api/cards", { id: ids.slice(0, 60) })).cards),
 });
 const detail = new Detail(state, actions);
@@ -261,6 +262,7 @@ async function poll() {
   try {
     const found = await get("/api/changes", {
       version: state.version, epoch: state.epoch, author: $("author").value.trim(),
+      mark: matches.active ? matches.mark : "",
     });
     outbox.locked = false;
     outbox.setOnline(true);
@@ -272,6 +274,7 @@ async function poll() {
     if (found.machines !== about?.machines) behind = true;
     state.take(found.cards.filter((c) => state.cards.has(c.id)));
     state.version = found.version;
+    if (found.matches && matches.active) matches.heard(found.matches);
     const busy = state.selected.size || document.querySelector("dialog[open]") || detail.editing;
     if (moved && matches.active) state.epoch = found.epoch;
     else if (moved && !busy) {

@@ -6,7 +6,12 @@ import { $, button, count, el, name, percent, put, tell, time } from "./dom.js";
 import { Zoom } from "./zoom.js";
 
 const LOADED = 20; // pairs that are asked for at once
+const NOTICED = 700; // milliseconds after which a person may have seen another's word
 const key = (p) => [p.a.id, p.b.id].sort().join(" ");
+/** The word that counts, then those that differ. */
+const words = (said) => (said ? [said, ...(said.others ?? [])] : []);
+/** Whether a pair is to be looked at: nobody has decided it, or people disagree. */
+const open = (p) => !p.said || p.said.others?.length > 0;
 
 export class Matches {
   constructor(state, actions, { picture }) {
@@ -19,6 +24,7 @@ export class Matches {
     this.pairs = [];
     this.at = 0;
     this.total = 0;
+    this.mark = -1; // the newest decision that is known of here
     this.zooms = [new Zoom("This one"), new Zoom("That one")];
   }
 
@@ -28,6 +34,7 @@ export class Matches {
     const found = await get("/api/pairs", { n: LOADED });
     this.pairs = found.pairs;
     this.total = found.total;
+    this.mark = found.mark;
     this.at = 0;
     document.body.classList.add("pairing");
     this.draw();
@@ -50,24 +57,53 @@ export class Matches {
 
   /** Pairs that are left: none of those that were decided since the queue was opened. */
   get left() {
-    return this.total - this.pairs.filter((p) => p.said).length;
+    return this.total - this.pairs.filter((p) => !open(p)).length;
   }
 
   /** Decide the pair that is shown, and show the next: "same", "different" or "cannot tell". */
   say(word) {
     const { pair } = this;
     if (!pair || !this.actions.author()) return;
-    this.actions.match(pair.a.id, pair.b.id, word);
-    pair.said = { decision: word, author: "saving…" };
+    const number = pair.said?.number ?? -1;
+    const fresh = performance.now() - (pair.since ?? -NOTICED) < NOTICED;
+    this.actions.match(pair.a.id, pair.b.id, word, fresh ? pair.before : number);
+    pair.kept = pair.said;
+    pair.said = { decision: word, author: "saving…", number, others: [] };
     this.step(1);
+  }
+
+  find(first, second) {
+    return this.pairs.find((p) => key(p) === [first, second].sort().join(" "));
+  }
+
+  /** What people said of pairs meanwhile. */
+  heard({ mark, pairs }) {
+    this.mark = mark;
+    for (const { first, second, said } of pairs) {
+      const pair = this.find(first, second);
+      if (!pair || pair.said?.author === "saving…" || pair.said?.number === said?.number) continue;
+      Object.assign(pair, { before: pair.said?.number ?? -1, since: performance.now(), said });
+      if (pair === this.pair) this.draw();
+    }
+    this.state.tell("pair");
+  }
+
+  /** The server has not stored a word: what others say stands, until ours comes beside it. */
+  refused(request, conflicts = [], again = false) {
+    const pair = request.kind === "match" && this.find(request.id, request.other);
+    if (!pair) return;
+    const [last] = conflicts.slice(-1);
+    if (again) return;
+    pair.said = last ? { decision: last.label, author: last.author, number: last.number, others: [] } : pair.kept;
+    if (!last) this.at = this.pairs.indexOf(pair);
+    this.draw();
   }
 
   async step(by) {
     const next = this.at + by;
     if (next < 0) return;
     if (next >= this.pairs.length && this.pairs.length < this.total) {
-      const open = this.pairs.filter((p) => !p.said).length;
-      const more = await get("/api/pairs", { n: LOADED, skip: open }).catch(() => ({ pairs: [] }));
+      const more = await get("/api/pairs", { n: LOADED, skip: this.pairs.filter(open).length }).catch(() => ({ pairs: [] }));
       const here = new Set(this.pairs.map(key));
       this.pairs.push(...more.pairs.filter((p) => !here.has(key(p))));
     }
@@ -78,13 +114,10 @@ export class Matches {
 
   /** The server has stored a word on a pair, or taken one back. */
   stored(answer, request) {
-    const ids = request.kind === "match" ? [request.id, request.other] : answer.target?.detections ?? [];
-    const at = this.pairs.findIndex((p) => ids.includes(p.a.id) && ids.includes(p.b.id));
-    if (at < 0) return;
-    const pair = this.pairs[at];
-    pair.said = request.kind === "undo" ? null
-      : { decision: pair.said?.decision ?? "decided", author: answer.decision?.author ?? "" };
-    if (request.kind === "undo") this.at = at;
+    const pair = answer.pair && this.find(answer.pair.first, answer.pair.second);
+    if (!pair) return;
+    pair.said = answer.pair.said;
+    if (request.kind === "undo") this.at = this.pairs.indexOf(pair);
     this.draw();
   }
 
@@ -132,9 +165,10 @@ export class Matches {
       el("p", { class: "question" },
         el("b", {}, "The same individual?"), " ", el("span", { class: "soft" }, "likely "), percent(pair.p),
         el("span", { class: "soft" }, ` · pair ${count(this.at + 1)} of ${count(Math.max(this.total, this.pairs.length))}`),
-        pair.said && el("span", { class: "word" }, pair.said.decision, " (", name(pair.said.author), ")")),
+        ...words(pair.said).map((w) => el("span", { class: "word" }, w.decision, " (", name(w.author), ")"))),
       el("div", { class: "sides" }, this.side(one, pair.a, "This one"), this.side(that, pair.b, title)));
-    tell(`Pair ${this.at + 1}: the same with probability ${percent(pair.p)}`);
+    const told = words(pair.said).map((w) => `, ${w.author} said ${w.decision}`).join("");
+    tell(`Pair ${this.at + 1}: the same with probability ${percent(pair.p)}${told}`);
   }
 
   side(zoom, card, title) {

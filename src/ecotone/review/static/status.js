@@ -56,7 +56,7 @@ export function showFilters(state, now, usual, change) {
   redraw(form, [state.classes, state.sites, set, usual, groups], () => [
     ...(groups.length ? [el("label", {}, "Group", el("select", { name: "group", "data-key": "group" },
       option("", `all ${groups.length}`, of("group")),
-      ...groups.map((g) => option(g.group, `${g.group} (${g.left} open)`, of("group")))))] : []),
+      ...groups.map((g) => option(g.group, `${g.group}${g.name ? ` ${g.name}` : ""} (${g.left} open)`, of("group")))))] : []),
     el("label", {}, "Species or class", el("select", { name: "name", "data-key": "name" }, option("", "any", of("name")),
       ...state.classes.map((c) => option(c.label, c.labelled ? `${c.label} (${count(c.labelled)})` : c.label, of("name"))))),
     el("label", {}, "Site", el("select", { name: "site", "data-key": "site" }, option("", "any", of("site")),
