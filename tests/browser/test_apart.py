@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from ecotone.project import Project
+from ecotone.store import individuals
 from tests.browser.conftest import Served, opened
 from tests.browser.rich import MARKUP, make
 
@@ -110,6 +111,49 @@ def test_a_conflict_is_shown_and_theirs_can_stay(pages, rich):
     assert labels(rich)[one] == "blank"
     assert ben.evaluate("() => document.activeElement.classList.contains('card')")
     ben.unroute_all(behavior="ignoreErrors")
+
+
+def pairs_of(page: Any) -> None:
+    page.locator("#queues [data-queue=matches]").click()
+    page.locator(".question").wait_for()
+
+
+def said(served: Served) -> list[str]:
+    with Project(served.project) as project:
+        return [d.decision for d in individuals.read_decisions(project.catalog.connection)]
+
+
+def test_another_word_on_a_pair_is_heard_and_a_conflict_is_shown(pages, rich):
+    ana, ben = pages
+    pairs_of(ana)
+    pairs_of(ben)
+    ben.locator(".question", has_text="50 %").wait_for()
+    ana.keyboard.press("s")
+    settled(ana)
+    ben.locator(".word", has_text="same (Ana)").wait_for()  # while the pair is open
+    ana.keyboard.press("z")
+    ben.locator(".word").wait_for(state="detached")
+    ben.route("**/api/changes*", lambda route: route.abort())  # Ben is not told for a while
+    ana.keyboard.press("s")
+    settled(ana)
+    ben.keyboard.press("d")
+    dialog = ben.locator("#conflict[open]")
+    dialog.get_by_text("Ana").wait_for()
+    assert "You said different" in dialog.inner_text() and "same" in dialog.inner_text()
+    assert said(rich) == ["same"]
+    with ben.expect_response("**/api/decide"):
+        dialog.get_by_role("button", name="Say mine too").click()
+    settled(ben)
+    ben.unroute_all(behavior="ignoreErrors")
+    assert said(rich) == ["different"]
+    ana.keyboard.press("p")
+    ana.locator(".word", has_text="different (Ben)").wait_for()
+    assert ana.locator(".word").all_inner_texts() == ["different (Ben)", "same (Ana)"]
+    ben.keyboard.press("z")
+    ana.locator(".word", has_text="different").wait_for(state="detached")
+    assert said(rich) == ["same"]
+    ana.keyboard.press("z")
+    ana.locator("#toast", has_text="Undone").wait_for()
 
 
 def test_a_name_with_markup_is_text_everywhere_also_when_it_is_said(pages, rich):

@@ -57,6 +57,11 @@ def labels(served: Served) -> dict[str, str]:
         return dict(project.catalog.current_labels())
 
 
+def names(served: Served) -> list[tuple[int, str, str]]:
+    with Project(served.project) as project:
+        return [(n.proposal, n.label, n.author) for n in project.catalog.proposal_names()]
+
+
 def focused(page: Any) -> str:
     return page.locator(".card.focus").get_attribute("data-id")
 
@@ -120,7 +125,13 @@ def test_a_whole_group_and_a_whole_burst_at_once(desk, rich):
     settled(desk)
     now = labels(rich)
     assert sorted(v for k, v in now.items() if k not in before) == ["grey fox"] * 2
+    assert names(rich) == [(1, "grey fox", "Ana")]  # as `ecotone discover --name` keeps it
+    if not desk.locator("#filters").is_visible():
+        desk.locator("#filter-button").click()
+    option = desk.locator("#filters [name=group] option", has_text="1 grey fox (0 open)")
+    option.wait_for(state="attached")
     undo(desk)
+    assert names(rich) == []
     go(desk, "all")
     desk.keyboard.press("End")
     desk.locator(".burst h3", has_text="Burst of 3").wait_for()

@@ -196,7 +196,7 @@ def test_pairs_are_stored_and_taken_back(client, ids, reserve):
     pair = (min(ids[:2]), max(ids[:2]))
     assert client.decide(kind="match", id=ids[1], other=ids[0], word="same").json()["stored"]
     assert said() == [(*pair, "same", "Ana")]
-    client.decide("Ben", kind="match", id=ids[0], other=ids[1], word="different")
+    client.decide("Ben", kind="match", id=ids[0], other=ids[1], word="different", force=True)
     assert said() == [(*pair, "different", "Ben")]
     client.decide("Ben", kind="undo")
     assert [row[2] for row in said()] == ["same"]

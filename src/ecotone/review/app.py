@@ -96,12 +96,13 @@ def make_app(desk: Desk) -> FastAPI:
     """The application of one project."""
     app = FastAPI(title="ecotone review", docs_url=None, redoc_url=None, openapi_url=None)
     pages = Environment(loader=FileSystemLoader(HERE / "templates"), autoescape=True)
+    front = pages.get_template("page.html")
 
     @app.get("/")
     def page() -> HTMLResponse:
         project = desk.view.project
         name = project.config.name or project.path.name
-        return HTMLResponse(pages.get_template("page.html").render(project=name), headers=NO_STORE)
+        return HTMLResponse(front.render(project=name), headers=NO_STORE)
 
     _errors(app)
     _reading(app, desk)

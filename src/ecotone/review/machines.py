@@ -5,6 +5,7 @@ N detections, K local classes, S global classes.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -58,20 +59,25 @@ class Machines:
         )
 
 
-def read_machines(project: Any, table: Table, answers: Answers) -> Machines:
-    """Read the scores of all global models, and the refinement that counts."""
+def read_machines(
+    project: Any, table: Table, answers: Answers, rest: Callable[[], None] = lambda: None
+) -> Machines:
+    """Read the scores of all global models, and the refinement that counts. rest: called between
+    two pieces of the work."""
     from ecotone.store import shards
 
     out = Machines.nothing(len(table))
     for known in shards.sets(project.catalog, "scores"):
         if not known.rows:
             continue
+        rest()
         first = len(out.names)
         out.names += [short_name(c) for c in known.classes]
         local = _stands_for(project, known.classes, answers.classes)
         person = np.zeros(len(known.classes), dtype=bool)
         person[person_columns(known.classes)] = True
         for file in known.files:
+            rest()
             ids, indptr, indices, data = shards.load_shard(
                 project.vectors, known, file, "ids", "indptr", "indices", "data"
             )
@@ -108,11 +114,7 @@ def _fill(
 ) -> None:
     rows = np.fromiter((table.row_of.get(i, -1) for i in ids), dtype=np.int64, count=len(ids))
     filled = np.diff(part.indptr) > 0
-    best = np.zeros(len(ids), dtype=np.int64)
-    score = np.zeros(len(ids), dtype=np.float32)
-    if filled.any():
-        best[filled] = np.asarray(part[filled].argmax(axis=1)).ravel()
-        score[filled] = part[filled].max(axis=1).toarray().ravel()
+    best, score = _surest(part)
     human = np.asarray(part[:, person].sum(axis=1)).ravel() >= HUMAN
     here = rows >= 0
     out.human[rows[here]] |= human[here]
@@ -120,6 +122,20 @@ def _fill(
     out.name[rows[surer]] = first + best[surer]
     out.score[rows[surer]] = score[surer]
     out.mapped[rows[surer]] = local[best[surer]]
+
+
+def _surest(part: sparse.csr_matrix) -> tuple[np.ndarray, np.ndarray]:
+    """Column and value (n,) of the largest entry of each row, the first of equal ones; 0 and 0.0
+    where a row has none."""
+    rows = len(part.indptr) - 1
+    best, score = np.zeros(rows, dtype=np.int64), np.zeros(rows, dtype=np.float32)
+    if not len(part.data):
+        return best, score
+    row = np.repeat(np.arange(rows), np.diff(part.indptr))
+    order = np.lexsort((part.indices, -part.data, row))
+    first = order[np.r_[True, np.diff(row[order]) > 0]]
+    best[row[first]], score[row[first]] = part.indices[first], part.data[first]
+    return best, score
 
 
 def _stands_for(

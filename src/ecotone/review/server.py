@@ -8,12 +8,17 @@ import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ecotone.errors import InputError, MissingExtraError, ProjectError
 
+if TYPE_CHECKING:
+    from ecotone.review.pace import Pace
+
 PORT = 8721
 HOST = "127.0.0.1"
+STARTING = 60.0  # seconds until the page can be opened, at most
+OPENING = 5.0  # seconds until a browser has been opened, at most
 
 
 @dataclass(frozen=True)
@@ -42,18 +47,23 @@ def serve(
         import uvicorn
     except ImportError as error:
         raise MissingExtraError("ecotone review", "review") from error
+    from ecotone.review.pace import Pace, let_in_sooner
     from ecotone.review.safety import is_loopback, new_token
 
+    let_in_sooner()
+    pace = Pace()
+    pace.expect(STARTING)
     sock = listen(host, port)
     try:
         port = sock.getsockname()[1]
         token = "" if is_loopback(host) else new_token()
-        app, close = build(path, host, port, token, author, every)
+        app, close = build(path, host, port, token, author, every, pace)
         address = Address(host, port, token, _url(host, port, token))
         server = uvicorn.Server(uvicorn.Config(
             app, log_level="warning", access_log=False, server_header=False, date_header=False,
             timeout_graceful_shutdown=3, limit_concurrency=200, h11_max_incomplete_event_size=65536,
         ))
+        pace.expect(OPENING)
         if ready is not None:
             ready(address)
         try:
@@ -65,22 +75,30 @@ def serve(
 
 
 def build(
-    path: Path, host: str, port: int, token: str, author: str = "", every: int | None = None
+    path: Path, host: str, port: int, token: str, author: str = "", every: int | None = None,
+    pace: Pace | None = None,
 ) -> tuple[Any, Callable[[], None]]:
     """The guarded application of a project, and what ends it. Raises ProjectError without
     pictures."""
+    from PIL import Image
+
     from ecotone.review.app import Desk, make_app
     from ecotone.review.learning import EVERY, Learner
+    from ecotone.review.pace import Paced
     from ecotone.review.pictures import FOLDER, Pictures
+    from ecotone.review.queues import order_of
     from ecotone.review.safety import Gate
     from ecotone.review.view import View
 
-    view = View(path)
+    view = View(path, pace)
     if not len(view.table):
         view.close()
         raise ProjectError(
             "no pictures in this project yet; add them first: ecotone add images FOLDER"
         )
+    # What the first page would wait for.
+    order_of(view, "next")
+    Image.init()
     learner = Learner(view, EVERY if every is None else every)
     learner.start()
     desk = Desk(view, learner, Pictures(view.project.path / FOLDER), author)
@@ -89,7 +107,7 @@ def build(
         learner.stop()
         view.close()
 
-    return Gate(make_app(desk), host, port, token), close
+    return Gate(Paced(make_app(desk), view.pace), host, port, token), close
 
 
 def listen(host: str, port: int) -> socket.socket:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections import deque
 from collections.abc import Iterable
 from pathlib import Path
@@ -19,6 +20,7 @@ from ecotone.errors import EcotoneError
 from ecotone.project import Project
 from ecotone.project.records import LATEST
 from ecotone.review.machines import Machines, read_machines
+from ecotone.review.pace import Pace
 from ecotone.review.table import Answers, Table, read_answers, read_table
 from ecotone.review.voices import Voices
 from ecotone.store import decisions as decision_rows
@@ -26,6 +28,7 @@ from ecotone.store.suggestions import newest_run
 
 LOG = logging.getLogger("ecotone.review")
 MANY = 10**6  # decisions that may have come since the last look
+PATIENCE = 20.0  # seconds that the reading of scores waits for a pause, in all
 REMEMBERED = 5000  # changes that pages can ask for; a page that slept longer reads all anew
 
 
@@ -36,8 +39,9 @@ class View:
     are to be asked anew (a fusion, new pictures). Hold `lock` while reading more than one thing.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, pace: Pace | None = None) -> None:
         self.lock = threading.RLock()
+        self.pace = pace or Pace()
         self.project = Project(path)
         self.catalog = self.project.catalog
         self.version, self.epoch = 0, 0
@@ -211,7 +215,9 @@ class View:
     def _read_machines(self, project: Project) -> None:
         """Scores of global models take a while; the first cards do not wait for them."""
         table = self.table
-        found = read_machines(project, table, self.answers)
+        end = time.monotonic() + PATIENCE
+        found = read_machines(project, table, self.answers,
+                              lambda: self.pace.rest(end - time.monotonic()))
         with self.lock:
             self.machines, self.machines_read = found.grown(len(table)), True
             self.orders.clear()
