@@ -318,6 +318,8 @@ def test_scores_of_another_program_help(project, tmp_path):
         found[scores] = np.mean([s.candidates[0][0] == f"Ada{f[6:8]}" for f, s in said.items()
                                  if s.candidates and int(f[6:8]) < 10])
     assert found[file] > 0.85 and found[file] > found[None] + 0.2
+    both = {s: project.catalogue_individuals(head="none", scores=s).counts for s in (None, file)}
+    assert both[None] != both[file]
     file.write_text("first,second,score\ncam1/p00_4.jpg,cam1/p01_0.jpg,x\n", encoding="utf-8")
     with pytest.raises(InputError, match="score is no number: row 2 \\(x\\)"):
         project.match_individuals(scores=file)

@@ -7,6 +7,7 @@ import os
 import numpy as np
 import pytest
 
+from ecotone.cli import run
 from ecotone.errors import MissingExtraError
 from ecotone.project import point_scores
 from ecotone.project.point_scores import PointScores
@@ -101,6 +102,8 @@ def test_match_and_catalogue_with_points(project):  # noqa: F811
     result = project.match_individuals(local=True, head="none")
     assert result.counts["queries"] == 40
     assert (project.path / point_scores.CACHE).is_file()
+    where = ["--project", str(project.path)]
+    assert run(["individuals", "catalogue", "--local", "--shortlist", "10", *where]) == 0
 
 
 def test_without_opencv(project, monkeypatch):  # noqa: F811

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from ecotone.errors import InputError
 from ecotone.reid.identifier import ReIdentifier
 from ecotone.reid.metrics import clusters, open_set, probability_ece
+from ecotone.reid.pair_graph import shortlisted
 
 D = 32
 
@@ -248,6 +249,52 @@ def test_more_scores_help_and_run_on_the_shortlist_alone():
         plain.predict(more, scores={"points": score(names, 2)})
     with pytest.raises(InputError, match="answered shape"):
         ReIdentifier().fit(x, who, scores={"bad": lambda a, b: rng.normal(size=3)})
+
+
+def test_a_catalogue_takes_more_scores_on_its_shortlists():
+    x, who = herd(60, 5, 1.7)
+    labelled = np.arange(300) < 180
+    asked = []
+
+    def score(of: np.ndarray, seed: int):
+        draw = np.random.default_rng(seed).normal(size=(len(of), len(of)))
+
+        def points(left: np.ndarray, right: np.ndarray) -> np.ndarray:
+            asked.append(len(left))
+            return 4.0 * (of[left] == of[right]) + draw[left, right] + draw[right, left]
+        return points
+
+    known = score(who[labelled], 1)
+    reid = ReIdentifier(head=None, shortlist=8).fit(x[labelled], who[labelled],
+                                                    scores={"points": known})
+    new = score(who[~labelled], 2)
+    plain = clusters(who[~labelled], reid.catalogue(x[~labelled]).cluster)["bcubed_f1"]
+    asked.clear()
+    both = reid.catalogue(x[~labelled], scores={"points": new})
+    assert asked[-1] <= 120 * 8 and sum(asked) <= (200 + 120) * 8
+    assert clusters(who[~labelled], both.cluster)["bcubed_f1"] > plain + 0.1
+    turn = np.random.default_rng(3).permutation(120)
+    moved = reid.catalogue(x[~labelled][turn], scores={
+        "points": lambda a, b: new(turn[a], turn[b])})
+    assert clusters(both.cluster[turn], moved.cluster)["bcubed_f1"] == pytest.approx(1.0)
+    none = ReIdentifier().fit(x[:0], [], scores={"points": known})
+    assert any("points: without labelled pairs" in note
+               for note in none.catalogue(x[~labelled], scores={"points": new}).notes)
+    with pytest.raises(InputError, match="not fitted with"):
+        reid.catalogue(x, scores={"other": new})
+
+
+def test_shortlisted_pairs_the_slow_way():
+    rng = np.random.default_rng(0)
+    left, right = np.triu_indices(15, 1)
+    value = rng.random(len(left))
+    slow = np.zeros(len(left), dtype=bool)
+    for row in range(15):
+        at = np.flatnonzero((left == row) | (right == row))
+        slow[at[np.argsort(-value[at])[:4]]] = True
+    assert np.array_equal(shortlisted(15, left, right, value, 4), slow)
+    none = np.zeros(0, dtype=np.int64)
+    assert not len(shortlisted(3, none, none, np.zeros(0), 4))
 
 
 def test_catalogue_with_and_without_labels():

@@ -61,6 +61,21 @@ individuals.epilog = example(
 )
 
 
+def _closely(declare: Callable[..., Any]) -> Callable[..., Any]:
+    """The options of similarities beside the embedding."""
+    for option in reversed((
+        click.option("--local", is_flag=True,
+                     help="Also compare points of the pictures, of each shortlist (extra local); a "
+                          "stopped run goes on where it was."),
+        click.option("--scores", type=in_file(), default=None,
+                     help="A csv of scores of pairs by another program: first, second, score."),
+        click.option("--shortlist", type=click.IntRange(5), default=25, show_default=True,
+                     help="Pictures that each one is compared with closely."),
+    )):
+        declare = option(declare)
+    return declare
+
+
 def _which(declare: Callable[..., Any]) -> Callable[..., Any]:
     """The options that say which animals."""
     for option in reversed((
@@ -167,12 +182,7 @@ def embed(model: str | None, head: str | None, project: Path | None, as_json: bo
               default=0.9, show_default=True,
               help="Wanted share of right answers; less sure ones are \"cannot tell\".")
 @click.option("--forced", is_flag=True, help='Never "cannot tell".')
-@click.option("--local", is_flag=True,
-              help="Also compare points of the pictures, of each query's shortlist (extra local).")
-@click.option("--scores", type=in_file(), default=None,
-              help="A csv of scores of pairs by another program: first, second, score.")
-@click.option("--shortlist", type=click.IntRange(5), default=25, show_default=True,
-              help="Pictures of the gallery that each query is compared with closely.")
+@_closely
 @_order
 @_which
 @embedding_option
@@ -212,6 +222,7 @@ def match(project: Path | None, as_json: bool, precision: float, forced: bool,
 @click.option("--threshold", type=click.FloatRange(0, 1, min_open=True), default=None,
               help="Mean probability from which groups are joined; default: learned from labels.")
 @head_option
+@_closely
 @_which
 @embedding_option
 @seed_option

@@ -251,26 +251,33 @@ def _record(
 
 def catalogue_individuals(
     project: Any, method: str = "average", threshold: float | None = None,
-    head: str | None = None, progress: Progress | None = None, **wanted: Any,
+    head: str | None = None, local: bool = False, scores: str | Path | None = None,
+    shortlist: int = 25, progress: Progress | None = None, **wanted: Any,
 ) -> CatalogueResult:
     """Group animals into individuals: a first catalogue, from nothing or around people's names.
 
     Animals that people gave one individualID stay together, with two apart; a group that holds a
     name is called so, others get a new ID. method: "average" or "hdbscan". threshold: see
-    `ReIdentifier.catalogue`; labelled individuals calibrate it where there are any. Raises
-    ProjectError without animals, InputError when decisions contradict.
+    `ReIdentifier.catalogue`; labelled individuals calibrate it where there are any. local, scores,
+    shortlist: as in `match_individuals`; without labelled individuals the embedding alone decides.
+    Raises ProjectError without animals, InputError when decisions contradict.
     """
     say = progress or (lambda done, total, text: None)
-    work = _work(project, Wanted(**wanted), head, method=method, threshold=threshold)
+    work = _work(project, Wanted(**wanted), head, method=method, threshold=threshold, local=local,
+                 scores=str(scores or ""), shortlist=shortlist)
     asked = work.asked
     rows = chosen(work.animals, asked.species, asked.deployments, asked.folder)
     with _run(project, "individuals catalogue", work) as (run, summary):
-        reid, group = _fitted(work, {}), work.animals.take(rows)
+        gallery, group = work.animals.take(work.named), work.animals.take(rows)
+        by = scorers(project, local, scores, progress)
+        reid = _fitted(work, {k: s.between(gallery.id, gallery.id) for k, s in by.items()},
+                       shortlist=shortlist)
         say(0, None, f"grouping {len(group):,} pictures")
         same, different = pairs_among(project, group.id)
         found = reid.catalogue(
             group.embeddings, same=same, different=different, method=method, threshold=threshold,
-            ids=list(group.id), individuals=group.individual, **work.columns(rows))
+            ids=list(group.id), individuals=group.individual, **work.columns(rows),
+            scores={k: s.between(group.id, group.id) for k, s in by.items()})
         names = _cluster_names(project, work, group, found.cluster)
         n = len(group)
         _insert(project, run, store.IdentificationTable(

@@ -15,10 +15,11 @@ from ecotone.reid.evidence import Pooled, individual_evidence, pool
 from ecotone.reid.fused_similarity import PairScore
 from ecotone.reid.gallery import Labels, copies, digest
 from ecotone.reid.heldout import gallery_sizes
-from ecotone.reid.learning import EMBEDDING, log_ratios
+from ecotone.reid.learning import log_ratios
 from ecotone.reid.matching import match
 from ecotone.reid.naming import name_groups
 from ecotone.reid.openset import KNOWN, NEW
+from ecotone.reid.pair_graph import pair_probability
 from ecotone.reid.pairs import codes
 from ecotone.reid.reordering import reorder
 from ecotone.reid.results import Identification
@@ -205,7 +206,7 @@ def _new_groups(reid: Any, table: Labels, word: Word, fresh: np.ndarray) -> np.n
 def cluster(
     reid: Any, table: Labels, same: list[tuple[int, int]], different: list[tuple[int, int]],
     method: str, threshold: float | None, individuals: np.ndarray | None = None,
-    ids: Sequence[object] | None = None,
+    ids: Sequence[object] | None = None, scores: Mapping[str, PairScore] | None = None,
 ) -> Catalogue:
     """See `ReIdentifier.catalogue`."""
     n = len(table)
@@ -220,7 +221,8 @@ def cluster(
     joined = [(int(first[u]), row) for row, u in enumerate(word.unit)]
     limits = make_constraints(n, joined, [(int(first[a]), int(first[b])) for a, b in word.apart])
     limits = replace(limits, owner=word.said)
-    left, right, p, notes = _pair_probabilities(reid, table, np.arange(n), same, different)
+    left, right, p, notes = _pair_probabilities(
+        reid, table, np.arange(n), same, different, scores)
     at = reid.cluster_threshold_ if threshold is None else threshold
     found = make_catalogue(n, left, right, p, limits, at, method)
     return Catalogue(found.cluster, found.probability, found.threshold,
@@ -229,10 +231,10 @@ def cluster(
 
 def _pair_probabilities(
     reid: Any, table: Labels, rows: np.ndarray, same: Sequence[tuple[int, int]] = (),
-    different: Sequence[tuple[int, int]] = (),
+    different: Sequence[tuple[int, int]] = (), scores: Mapping[str, PairScore] | None = None,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[str]]:
     """Pairs (places in rows) and P(same individual): all pairs of few pictures, neighbours of
-    many, inside species and viewpoint."""
+    many, inside species and viewpoint. scores: asked for the shortlist of each picture."""
     x, kind, side = table.embeddings[rows], table.species[rows], table.viewpoint[rows]
     n = len(rows)
     found = match(
@@ -247,7 +249,8 @@ def _pair_probabilities(
     left, right, value, nearest = low[first], high[first], value[first], nearest[first]
     fusion = reid.calibration_.pooled
     if fusion is not None and fusion.informative_:
-        p = reid.calibration_.by_species("probability", {EMBEDDING: value}, kind[left])
+        p = pair_probability(reid.calibration_, n, left, right, value, kind[left], scores or {},
+                             rows, reid.shortlist)
         return left, right, p, []
     if len(left) < 1:
         return left, right, value, []
@@ -257,7 +260,9 @@ def _pair_probabilities(
     copy = copies(x)
     nearest &= copy[left] != copy[right]
     p = guess_calibrator(value, nearest, said, reid.random_state).probability(value)
-    return left, right, np.clip(p, 0.0, 1.0), [NOTE]
+    mute = [f"{name}: without labelled pairs nobody can say what these scores mean; the embedding "
+            "alone decides" for name in scores or ()]
+    return left, right, np.clip(p, 0.0, 1.0), [NOTE, *mute]
 
 
 def _said(

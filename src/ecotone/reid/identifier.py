@@ -10,6 +10,7 @@ arXiv:2408.12934; Adam et al. 2025, AnimalCLEF.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -93,8 +94,10 @@ class ReIdentifier:
         self.known_model_, self.thresholds_ = opened.model, opened.thresholds
         self.order_, self.shortlist_calibration_ = opened.order, opened.calibration
         self.trials_ = opened.trials
-        self.cluster_threshold_ = cluster_threshold(
-            data, spaces, self.calibration_, self.random_state)
+        self._clustered = partial(
+            cluster_threshold, data, spaces, self.calibration_, self.random_state)
+        self.cluster_threshold_ = self._clustered()
+        self._clustered = partial(self._clustered, scores, rows, self.shortlist) if scores else None
         every = np.ones(len(data), dtype=bool)
         self.head_ = fit_head(make, data, every) if make and len(data) else None
         self.gallery_ = Labelled(
@@ -134,9 +137,7 @@ class ReIdentifier:
         self._fitted()
         table = self._queries(embeddings, species, viewpoint, encounter)
         missing = sorted(set(self._score_names) - set(scores or ()))
-        if scores and set(scores) - set(self._score_names):
-            raise InputError(f"scores {sorted(set(scores) - set(self._score_names))}: the "
-                             "identifier was not fitted with them.")
+        self._known_scores(scores)
         notes = [f"score {name!r} is missing, the others decide" for name in missing]
         word = answering.decisions(self, table, same, different, ids)
         return answering.answer(self, table, word, scores or {}, ids, taken, notes)
@@ -146,20 +147,29 @@ class ReIdentifier:
         viewpoint: Sequence[object] | None = None, encounter: Sequence[object] | None = None,
         same: Pairs = (), different: Pairs = (), method: str = "average",
         threshold: float | None = None, ids: Sequence[object] | None = None,
-        individuals: Sequence[object] | None = None,
+        individuals: Sequence[object] | None = None, scores: Mapping[str, PairScore] | None = None,
     ) -> Catalogue:
         """Group Q pictures into individuals; works without any label.
 
         same, different: people's decisions by row. individuals: Q names by people, "" = nobody
         knows: pictures of one name stay together, of two names apart. method: "average" or
         "hdbscan". threshold: mean probability from which groups are joined; default: the best on
-        the labelled pictures.
+        the labelled pictures. scores: as in `fit`, between rows of these pictures; asked for the
+        shortlist of each.
         """
         self._fitted()
+        self._known_scores(scores)
+        if scores and threshold is None and self._clustered is not None:
+            threshold = self._clustered()
         table = self._queries(embeddings, species, viewpoint, encounter)
         same, different = list(same), list(different)
         who = check_names(individuals, len(table), "individuals")
-        return answering.cluster(self, table, same, different, method, threshold, who, ids)
+        return answering.cluster(self, table, same, different, method, threshold, who, ids, scores)
+
+    def _known_scores(self, scores: Mapping[str, PairScore] | None) -> None:
+        strange = sorted(set(scores or ()) - set(self._score_names))
+        if strange:
+            raise InputError(f"scores {strange}: the identifier was not fitted with them.")
 
     def _choose(self, data: Labelled) -> tuple[Any, Spaces]:
         """The maker of the head, None for none, and the spaces of held-out individuals."""

@@ -23,16 +23,16 @@ from ecotone.reid.openset import (
     fit_known,
     fit_thresholds,
 )
+from ecotone.reid.pair_graph import EMBEDDING, pair_probability
 from ecotone.reid.pairs import calibration_pairs
 from ecotone.reid.reordering import Order, choose_order, first_right
 from ecotone.reid.search import Neighbors
 
-EMBEDDING = "embedding"
 OWN_PAIRS, OWN_PEOPLE = 100, 10  # pairs and individuals from which a species is calibrated alone
 EXPENSIVE_PAIRS = 2000  # of a kind, where a similarity is expensive
 TRIALS, EXPENSIVE_TRIALS = 3000, 200  # pictures tried as queries
 ORDER_TRIALS = 1000  # where shortlists are ordered anew, which takes milliseconds a query
-CLUSTERED = 1500  # pictures on which the threshold of clusters is chosen
+CLUSTERED, EXPENSIVE_CLUSTERED = 1500, 200  # pictures on which the threshold of clusters is chosen
 SPARE = 200  # candidates asked for beyond the shortlist, to leave an individual out
 
 
@@ -261,13 +261,17 @@ def log_ratios(
 
 
 def cluster_threshold(
-    data: Labelled, spaces: Spaces, calibration: Calibration, seed: int
+    data: Labelled, spaces: Spaces, calibration: Calibration, seed: int,
+    scores: Mapping[str, PairScore] | None = None, names: np.ndarray | None = None, k: int = 25,
 ) -> float:
-    """The probability from which unknown pictures are joined, chosen on the labelled ones."""
+    """The probability from which unknown pictures are joined, chosen on the labelled ones.
+
+    scores: asked for the k nearest of each picture, which they call by `names` (N,).
+    """
     if calibration.pooled is None or not calibration.pooled.informative_:
         return 0.5
     rng, people = np.random.default_rng(seed), np.unique(data.who)
-    left_over = CLUSTERED
+    left_over = EXPENSIVE_CLUSTERED if scores else CLUSTERED
     chosen = []
     for person in rng.permutation(people):  # whole individuals, as they will come
         rows = np.flatnonzero(data.who == person)
@@ -281,7 +285,8 @@ def cluster_threshold(
     left, right = left[fits], right[fits]
     if not len(left):
         return 0.5
-    values = {EMBEDDING: spaces.similarity(rows[left], rows[right])}
-    p = calibration.by_species("probability", values, data.species[rows[left]])
-    names = np.array([f"{w}|{g}" for w, g in zip(data.who[rows], group, strict=True)])
-    return best_threshold(names, left, right, p)
+    p = pair_probability(
+        calibration, len(rows), left, right, spaces.similarity(rows[left], rows[right]),
+        data.species[rows[left]], scores or {}, rows if names is None else names[rows], k)
+    whole = np.array([f"{w}|{g}" for w, g in zip(data.who[rows], group, strict=True)])
+    return best_threshold(whole, left, right, p)
