@@ -33,8 +33,8 @@ def chromium() -> Iterator[Any]:
 class Served:
     """A server of one project in a thread, that can be stopped and started on the same port."""
 
-    def __init__(self, project: Path, every: int = 0) -> None:
-        self.project, self.every, self.port = project, every, 0
+    def __init__(self, project: Path, every: int = 0, token: str = "") -> None:
+        self.project, self.every, self.token, self.port = project, every, token, 0
         self.start()
 
     def start(self) -> None:
@@ -45,7 +45,7 @@ class Served:
 
         self.socket = listen("127.0.0.1", self.port)
         self.port = self.socket.getsockname()[1]
-        app, self.close = build(self.project, "127.0.0.1", self.port, "", "Ana", self.every)
+        app, self.close = build(self.project, "127.0.0.1", self.port, self.token, "Ana", self.every)
         self.server = uvicorn.Server(uvicorn.Config(app, log_level="error", lifespan="off"))
         self.thread = threading.Thread(target=self.server.run, kwargs={"sockets": [self.socket]})
         self.thread.start()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ecotone.errors import InputError
-from ecotone.review.safety import MOST_BYTES, Gate, is_loopback
+from ecotone.review.safety import MOST_BYTES, OPEN_PATHS, Gate, is_loopback
 from tests.review.conftest import WRITE, Client
 
 BODY = {"key": "key-of-safety", "author": "Eve", "kind": "undo"}
@@ -86,6 +86,16 @@ def test_with_a_token_nobody_else_gets_in(guarded):
     assert answer.status_code == 401
     wrong = {"cookie": "ecotone_8721=a-secret-tokeN"}
     assert guarded.get("/api/state", headers=wrong).status_code == 401
+
+
+def test_who_gives_a_wrong_token_is_told_so_and_the_printed_address_does_as_well(guarded):
+    assert "hidden>This is not the token" in guarded.get("/").text
+    wrong = guarded.get("/?token=%3Cscript%3E").text
+    assert "hidden" not in wrong and 'aria-invalid="true"' in wrong and "<script>" not in wrong
+    for path in OPEN_PATHS:
+        assert guarded.get(path).status_code == 200
+    given = "http%3A%2F%2Fhost%3A8721%2F%3Ftoken%3Da-secret-token"
+    assert guarded.get(f"/?token={given}").status_code == 303
 
 
 def test_the_token_becomes_a_cookie_of_this_page_alone(guarded):

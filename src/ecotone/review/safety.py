@@ -10,6 +10,7 @@ import secrets
 import socket
 from collections.abc import Awaitable, Callable, MutableMapping
 from http.cookies import CookieError, SimpleCookie
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -27,11 +28,9 @@ HEADERS = (
     (b"referrer-policy", b"no-referrer"), (b"cross-origin-resource-policy", b"same-origin"),
     (b"cross-origin-opener-policy", b"same-origin"), (b"x-frame-options", b"DENY"),
 )
-LOGIN = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>ecotone</title>
-<meta name="viewport" content="width=device-width"></head><body><main><h1>ecotone</h1>
-<form method="get" action="/"><p><label for="token">The token that <code>ecotone review</code>
-printed</label></p><p><input id="token" name="token" type="password" autocomplete="off" required
-autofocus> <button>Open</button></p></form></main></body></html>"""
+DOOR = Path(__file__).parent / "templates" / "token.html"
+# What the page that asks for the token is made of: nothing of the project.
+OPEN_PATHS = tuple(f"/static/{name}" for name in ("page.css", "token.css", "theme.js", "icon.svg"))
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -88,14 +87,15 @@ class Gate:
         host = headers.get(b"host", b"").decode("latin-1")
         if not self._knows(host):
             return 421, "This server is not known under that name.", []
-        if self.token:
-            given = parse_qs(scope.get("query_string", b"").decode("latin-1")).get("token", [""])[0]
+        if self.token and scope["path"] not in OPEN_PATHS:
+            given = _given(scope)
             if scope["path"] == "/" and given and _same(given, self.token):
                 cookie = (f"{self.cookie}={self.token}; HttpOnly; SameSite=Strict; Path=/; "
                           "Max-Age=2592000")
                 return 303, "", [(b"location", b"/"), (b"set-cookie", cookie.encode())]
             if not _same(self._cookie(headers), self.token):
-                return 401, LOGIN if scope["path"] == "/" else "Give the token first.", []
+                front = scope["path"] == "/"
+                return 401, door(bool(given)) if front else "Give the token first.", []
         return self._refuse_others(scope, headers, host)
 
     def _refuse_others(
@@ -152,6 +152,25 @@ class Gate:
         except CookieError:
             return ""
         return jar[self.cookie].value if self.cookie in jar else ""
+
+
+def door(wrong: bool = False) -> str:
+    """The page that asks for the token; wrong: that another one was given."""
+    text = DOOR.read_text(encoding="utf-8")
+    for mark, value in (
+        ("{{ described }}", "wrong hint" if wrong else "hint"),
+        ("{{ invalid }}", ' aria-invalid="true"' if wrong else ""),
+        ("{{ hidden }}", "" if wrong else " hidden"),
+    ):
+        text = text.replace(mark, value)
+    return text
+
+
+def _given(scope: Message) -> str:
+    """The token in the address of a request: itself, or the address that was printed."""
+    query = scope.get("query_string", b"").decode("latin-1")
+    given = parse_qs(query).get("token", [""])[0].strip()
+    return given.rpartition("token=")[2]
 
 
 def _hosts(host: str) -> set[str]:
