@@ -8,6 +8,7 @@ from scipy import sparse
 
 from ecotone.discovery import known_class_effect, propose_classes
 from ecotone.discovery.number import count_classes
+from ecotone.discovery.proposals import usual_labels
 from ecotone.errors import InputError
 from ecotone.types import GlobalScores
 
@@ -88,6 +89,8 @@ def test_only_people_name_and_known_classes_stay_as_good():
     names = {p.number: str(NAMES[np.bincount(y[p.rows]).argmax()]) for p in found}
     named = found.named(names)
     assert {v for v in named if v} == {"lynx", "otter"}
+    assert named.count("lynx") == found.usual == usual_labels([5, 5, 5]) == 5
+    assert found.named(names, most=12).count("lynx") == 12
     effect = known_class_effect(x, labels, named, folds=3)
     assert effect.classes == ("boar", "deer", "fox") and effect.new_classes == ("lynx", "otter")
     assert effect.change == pytest.approx(effect.overall_after - effect.overall_before)
@@ -162,3 +165,8 @@ def test_the_interval_of_the_number():
     assert half.estimate == 6 + np.median(draws) and half.low == 6
     assert half.high == 6 + np.quantile(draws, 0.95)
     assert count_classes(1, 0, [], 0.9).found_again is None
+
+
+def test_a_new_class_gets_as_many_labels_as_the_known_have():
+    assert usual_labels([]) == usual_labels([0, 0]) == usual_labels([900, 80]) == 20
+    assert usual_labels([1, 2, 0]) == 5 and usual_labels([7, 9, 300]) == 9

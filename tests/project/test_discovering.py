@@ -158,7 +158,7 @@ def test_a_person_names_a_proposal_and_fuse_learns_it(tmp_path, capsys):
         page = project.report().read_text("utf-8")
         assert "points for the classes of before" in page and f"Proposal 1: <bdi>{name}" in page
         # More of the same name are labels of the class that is known now.
-        again = project.name_proposal(1, name.upper(), members=None)
+        again = project.name_proposal(1, name.upper(), members="all")
         assert again.label == name and not again.new and again.skipped == 15
 
 
@@ -238,7 +238,7 @@ def test_the_benchmark_runs_the_grid(found, capsys):
     (["--clusters", "0"], "--clusters 0: expected at least 1"),
     (["--over-cluster", "0.5"], "--over-cluster 0.5: expected 1 to 20 parts"),
     (["--author", "Kim"], "--author, --members and --run are for --name"),
-    (["--name", "1", "okapi", "--members", "x"], "expected a number from 1, or all"),
+    (["--name", "1", "okapi", "--members", "x"], "expected a number from 1, usual or all"),
     (["--name", "1", "okapi", "--benchmark"], "give one"),
 ])
 def test_mistakes_are_one_line(found, words, told, capsys):

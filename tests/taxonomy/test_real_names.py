@@ -110,10 +110,10 @@ def test_birds(shared_data: Path) -> None:
 def test_time(speciesnet: list[str]) -> None:
     local = [line.split(";")[-1] for line in speciesnet[:30]]
     local += [f"nonsense {i}" for i in range(30)]
-    start = time.perf_counter()
+    start = time.process_time()
     relate(local, speciesnet)
-    assert time.perf_counter() - start < 4
+    assert time.process_time() - start < 4
     many = [line.replace(";", f"{i};", 5) if i else line for i in range(8) for line in speciesnet]
-    start = time.perf_counter()
+    start = time.process_time()
     relate(local, many)
-    assert time.perf_counter() - start < 20
+    assert time.process_time() - start < 20

@@ -34,8 +34,9 @@ MOST = 30  # proposals and repeats listed on a terminal
 @click.option("--name", "named", nargs=2, type=(int, str), default=None, metavar="NUMBER NAME",
               help="Say what a proposal is: its typical detections become labels.")
 @click.option("--author", default="", help="With --name: who says so.")
-@click.option("--members", default="20", show_default=True, metavar="N|all",
-              help="With --name: how many bursts of the proposal get the label.")
+@click.option("--members", default="usual", show_default=True, metavar="N|usual|all",
+              help="With --name: how many bursts of the proposal get the label; usual: as many as "
+                   "a class here has, 5 to 20.")
 @click.option("--run", "run", default=None, help="With --name: of which discovery.")
 @click.option("--benchmark", is_flag=True,
               help="Compare all ways of clustering on the project's own labels.")
@@ -60,7 +61,7 @@ def discover(
     """
     if named is not None and benchmark:
         raise click.UsageError("--name and --benchmark are two different things; give one")
-    if named is None and (author or run or members != "20"):
+    if named is None and (author or run or members != "usual"):
         raise click.UsageError("--author, --members and --run are for --name")
     if reductions and not benchmark:
         raise click.UsageError("--reduction is for --benchmark")
@@ -80,11 +81,11 @@ def discover(
             show(found, as_json, lambda: discover_lines(found))
 
 
-def _members(text: str) -> int | None:
-    if text == "all":
-        return None
+def _members(text: str) -> int | str:
+    if text in ("usual", "all"):
+        return text
     if not text.isdigit() or text == "0":
-        raise click.UsageError(f"--members {text!r}: expected a number from 1, or all")
+        raise click.UsageError(f"--members {text!r}: expected a number from 1, usual or all")
     return int(text)
 
 

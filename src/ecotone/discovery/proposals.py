@@ -34,7 +34,7 @@ LEAST = 10
 REPLICATES = 8
 REPLICATE_ROWS = 3000
 GLOBAL_SHOWN = 3
-MOST_NAMED = 20  # rows of a proposal that a name labels
+FEWEST_NAMED, MOST_NAMED = 5, 20  # rows of a proposal that a name labels
 LEAST_KNOWN = 3  # classes, from which can be told how often one is found again
 HIDDEN_PARTS = 3
 
@@ -71,11 +71,13 @@ class Proposal:
 @dataclass(frozen=True, eq=False)
 class Proposals:
     """What was found. items: P proposals, the surest first. labels: (N,) their numbers - 1, -1 for
-    rows in none. number_of_classes: known and new together, with an interval."""
+    rows in none. number_of_classes: known and new together, with an interval. usual: labels that a
+    known class usually has, see `usual_labels`."""
 
     items: tuple[Proposal, ...]
     labels: np.ndarray
     number_of_classes: NumberOfClasses
+    usual: int = MOST_NAMED
 
     def __len__(self) -> int:
         return len(self.items)
@@ -83,10 +85,10 @@ class Proposals:
     def __iter__(self):
         return iter(self.items)
 
-    def named(self, names: dict[int, str], most: int | None = MOST_NAMED) -> list[str | None]:
+    def named(self, names: dict[int, str], most: int | None = None) -> list[str | None]:
         """Labels (N,) that a person's names give: {proposal number: name}; None elsewhere. Of each
-        proposal its most typical rows, at most `most` (None: all): hundreds of labels of a new
-        class beside a few of the known ones would take rows from these.
+        proposal its most typical rows, at most `most`, by default as many as a known class usually
+        has: many labels of a new class beside a few of the known ones would take rows from these.
 
         Raises InputError for a number that is no proposal, or an empty name.
         """
@@ -96,9 +98,20 @@ class Proposals:
                 raise InputError(f"proposal {number}: there are {len(self.items)}, from 1.")
             if not str(name).strip():
                 raise InputError(f"proposal {number}: an empty name; give one, or leave it out.")
-            for row in self.items[number - 1].rows[:most]:
+            for row in self.items[number - 1].rows[:self.usual if most is None else most]:
                 out[int(row)] = str(name).strip()
         return out
+
+
+def usual_labels(counts: Sequence[int] | np.ndarray) -> int:
+    """Labels that a class usually has: the median of the classes that have any, 5 to 20.
+
+    counts: labels by class. Without any label 20.
+    """
+    some = np.asarray(counts)[np.asarray(counts) > 0]
+    if not len(some):
+        return MOST_NAMED
+    return int(np.clip(round(float(np.median(some))), FEWEST_NAMED, MOST_NAMED))
 
 
 @one_blas_thread
@@ -123,10 +136,11 @@ def propose_classes(
     _check(n, target, posteriors, scores, len(names), least, replicates)
     order = np.argsort(content_keys(embeddings, random_state), kind="stable")
     known, missing = len(np.unique(target[target >= 0])), len(names)
+    usual = usual_labels(np.bincount(target[target >= 0]))
     if n < 2 * least or not (target < 0).any():
         nothing = np.full(n, -1, dtype=np.int64)
         total = max(known, missing)
-        return Proposals((), nothing, NumberOfClasses(total, known, total, level, known))
+        return Proposals((), nothing, NumberOfClasses(total, known, total, level, known), usual)
     rows, seen = unit_pca(embeddings[order]), target[order]
     sure = None if posteriors is None else np.asarray(posteriors, dtype=np.float64)[order]
     found = clamped_clusters(rows, seen, posteriors=sure, threshold=THRESHOLD, least=least)
@@ -138,7 +152,7 @@ def propose_classes(
         items.append(_proposal(number, draft, order, names, posteriors, scores, exemplars))
     hidden = _found_again(rows, seen, least) if replicates else (0, 0, 0)
     number = count_classes(known, len(items), [len(r.sizes) for r in again], level, *hidden)
-    return Proposals(tuple(items), place, number)
+    return Proposals(tuple(items), place, number, usual)
 
 
 @dataclass(frozen=True, eq=False)

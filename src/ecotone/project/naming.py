@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
+from ecotone.discovery.proposals import usual_labels
 from ecotone.errors import InputError, ProjectError
 from ecotone.ingest.labels import LabelRow, class_names
 from ecotone.project.discovered import newest_discovery, proposals_of
 from ecotone.store.discoveries import ProposalName
 from ecotone.store.runs import now
 from ecotone.store.tables import NewLabel
-
-MEMBERS = 20  # bursts of a proposal that get the label
 
 
 @dataclass(frozen=True)
@@ -29,20 +29,22 @@ class Named:
 
 
 def name_proposal(
-    project: Any, proposal: int, name: str, author: str = "", members: int | None = MEMBERS,
+    project: Any, proposal: int, name: str, author: str = "",
+    members: int | Literal["usual", "all"] = "usual",
     run: str | None = None,
 ) -> Named:
     """Give a proposal a name: its most typical detections, one a burst, become labels of it.
 
-    members: how many at most, None for every detection. The labels have the author, and "discover"
-    as their source; what was labelled since keeps its label. run: a discovery, default the newest.
-    Raises InputError without a name or when there is no such proposal, ProjectError without a
-    discovery.
+    members: how many at most: a number, "all" detections, or "usual": as many as a class here has
+    labels (`usual_labels`), so that a new class does not outweigh those known. The labels have
+    the author, and "discover" as their source; what was labelled since keeps its label. run: a
+    discovery, default the newest. Raises InputError without a name or when there is no such
+    proposal, ProjectError without a discovery.
     """
     name = " ".join(name.split())
     if not name:
         raise InputError("--name: give the name of the class, as in: --name 3 \"snow leopard\"")
-    if members is not None and members < 1:
+    if members not in ("usual", "all") and (isinstance(members, str) or members < 1):
         raise InputError(f"--members {members}: expected at least 1.")
     run = run or newest_discovery(project)
     catalog = project.catalog
@@ -50,10 +52,11 @@ def name_proposal(
     found = {p.number: p for p in proposals_of(project, run, table)}
     if proposal not in found:
         raise InputError(f"no proposal {proposal} in {run}; there are: {_numbers(found)}")
-    ids = list(found[proposal].typical)[:members]
-    if members is None:
-        ids = table.detection_id[table.proposal == proposal].tolist()
     known = catalog.current_labels()
+    if members == "usual":
+        members = usual_labels(list(Counter(known.values()).values()))
+    ids = (table.detection_id[table.proposal == proposal].tolist() if members == "all"
+           else list(found[proposal].typical)[:members])
     fresh = [i for i in ids if i not in known]
     if not fresh:
         raise ProjectError(f"proposal {proposal}: all its detections have a label by now")
