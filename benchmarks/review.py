@@ -15,6 +15,7 @@ import argparse
 import http.client
 import json
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -260,6 +261,7 @@ def main() -> None:
         project = folder / "project"
         if not project.is_dir():
             generate(folder, options.rows)
+        shutil.rmtree(project / "cache", ignore_errors=True)  # pictures of an earlier run
         server = Server(project)
         try:
             report(server, options)
@@ -296,6 +298,12 @@ def report(server: Server, options: argparse.Namespace) -> None:
     ids = json.loads(server.ask(server.connect(), "/api/queue?queue=next&n=0"))["ids"]
     print(line("more like this (768 numbers, exact), ms",
                f"{1000 * timed(server, '/api/queue?queue=similar&of=' + ids[0]):.0f}", None))
+    end = time.monotonic() + 60
+    connection = server.connect()
+    while not json.loads(server.ask(connection, "/api/state"))["machines"]:  # then all is read
+        if time.monotonic() > end:
+            raise SystemExit("the scores of the global model were not read within a minute")
+        time.sleep(0.2)
     peak, bar = server.peak(), BARS["memory"]
     print(line("peak memory of the server, MB", f"{peak:.0f}", bar, peak <= bar))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 import time
 
@@ -12,6 +13,7 @@ from scipy import sparse
 
 from ecotone.review.machines import _surest
 from ecotone.review.pace import Pace
+from ecotone.review.server import listen
 
 
 def waited(pace: Pace, most: float) -> float:
@@ -40,3 +42,9 @@ def test_the_surest_entry_of_each_row(values):
     best, score = _surest(sparse.csr_matrix(dense))
     assert best.tolist() == [int(row.argmax()) for row in dense]
     assert score.tolist() == [row.max() for row in dense]
+
+
+def test_answers_do_not_wait_for_acknowledgements():
+    """asyncio turns TCP_NODELAY on only where the listening socket names its protocol."""
+    with listen("127.0.0.1", 0) as sock:
+        assert sock.proto == socket.IPPROTO_TCP

@@ -97,12 +97,15 @@ def make_app(desk: Desk) -> FastAPI:
     app = FastAPI(title="ecotone review", docs_url=None, redoc_url=None, openapi_url=None)
     pages = Environment(loader=FileSystemLoader(HERE / "templates"), autoescape=True)
     front = pages.get_template("page.html")
+    # Asked for at once, not one after the other as they import each other.
+    modules = sorted(f.name for f in (HERE / "static").glob("*.js") if f.name != "theme.js")
 
     @app.get("/")
     def page() -> HTMLResponse:
         project = desk.view.project
         name = project.config.name or project.path.name
-        return HTMLResponse(front.render(project=name), headers=NO_STORE)
+        return HTMLResponse(front.render(project=name, modules=modules),
+                            headers=NO_STORE)
 
     _errors(app)
     _reading(app, desk)

@@ -23,6 +23,7 @@ const WIDE = 1241; // pixels from which the filters are shown from the start
 const state = new State();
 let about = null; // the newest /api/state
 let loading = false;
+let announced = null; // fusions that were told of when the queue took their order
 let behind = true; // the server's state changed since it was shown
 
 const outbox = new Outbox({
@@ -292,12 +293,13 @@ async function poll() {
 }
 
 async function renew(learned = false) {
-  const before = about?.history.length ?? 0;
+  announced ??= about?.history.length ?? 0;
   behind = false;
   about = await get("/api/state");
   if (about.version < state.version) behind = true; // made a moment before: asked again next time
   const last = about.history[about.history.length - 1];
-  if (learned && last && about.history.length > before) {
+  if (learned && last && about.history.length > announced) {
+    announced = about.history.length;
     status.toast(`Learned from ${count(last.labels)} labels: ${(100 * last.accuracy).toFixed(1)} % right. The queue is in a new order.`);
   }
   head();
