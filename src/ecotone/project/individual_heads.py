@@ -207,7 +207,12 @@ def _apply_head(
         values, present = read_embeddings(catalog, folder, model, part)
         present &= values.any(axis=1)
         if present.any():
-            writer.append(part[present].tolist(), trained.transform(values[present]))
+            try:
+                made_of = trained.transform(values[present])
+            except InputError as error:
+                raise InputError(f"head {card['run']} does not fit: {error} Or train it anew: "
+                                 "ecotone individuals train") from error
+            writer.append(part[present].tolist(), made_of)
             writer.flush()
         count += int(present.sum())
         if progress is not None:

@@ -19,7 +19,8 @@ from ecotone.reid.search import Neighbors
 
 FOLDS = 3
 LEAST = 6  # individuals with two pictures, to hold some of them out
-BLOCK = 8192
+BLOCK = 1024  # pairs at once: what a cache holds is soon multiplied
+DENSE = 8  # times as many pairs of the pictures at hand as are asked for: then all are compared
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,14 +49,31 @@ class Spaces:
     def similarity(self, left: np.ndarray, right: np.ndarray) -> np.ndarray:
         """(n,) cosines of pairs, in the space that has not seen the left picture's individual."""
         out = np.empty(len(left))
-        for start in range(0, len(left), BLOCK):
-            a, b = left[start:start + BLOCK], right[start:start + BLOCK]
-            for f, space in enumerate(self.embeddings):
-                mine = self.fold[a] == f
-                x, y = space[a[mine]], space[b[mine]]
-                length = np.linalg.norm(x, axis=1) * np.linalg.norm(y, axis=1)
-                dot = np.einsum("ij,ij->i", x, y, dtype=np.float64)
-                out[start:start + BLOCK][mine] = dot / np.maximum(length, 1e-12)
+        rows = np.unique(np.concatenate([left, right]))
+        if len(rows) ** 2 <= DENSE * len(left):
+            return self._dense(rows, left, right)
+        for f, space in enumerate(self.embeddings):
+            length = np.ones(len(space))
+            length[rows] = [np.linalg.norm(space[r]) for r in rows]
+            mine = np.flatnonzero(self.fold[left] == f)
+            for start in range(0, len(mine), BLOCK):
+                part = mine[start:start + BLOCK]
+                a, b = left[part], right[part]
+                dot = np.einsum("ij,ij->i", space[a], space[b], dtype=np.float64)
+                out[part] = dot / np.maximum(length[a] * length[b], 1e-12)
+        return out
+
+    def _dense(self, rows: np.ndarray, left: np.ndarray, right: np.ndarray) -> np.ndarray:
+        """As `similarity`, by a product of the few rows that all pairs are of."""
+        out = np.empty(len(left))
+        for f, space in enumerate(self.embeddings):
+            mine = np.flatnonzero(self.fold[left] == f)
+            if len(mine):
+                x = space[rows].astype(np.float64)
+                x /= np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-12)
+                cosine = np.round(x @ x.T, 12)  # the same wherever a row stands
+                a, b = np.searchsorted(rows, left[mine]), np.searchsorted(rows, right[mine])
+                out[mine] = cosine[a, b]
         return out
 
     def neighbours(self, data: Labelled, queries: np.ndarray, k: int) -> Neighbors:
