@@ -26,7 +26,8 @@ def test_the_page_asks_nobody_else(chromium, served):
     page.on("request", lambda request: asked.append(request.url))
     page.goto(served.url)
     page.locator(".card img").first.wait_for()
-    page.wait_for_timeout(500)
+    with page.expect_response("**/api/changes*"):  # all parts are there, it looks for news
+        pass
     context.close()
     assert asked and all(url.startswith(served.url) for url in asked)
 

@@ -18,6 +18,7 @@ from ecotone.review.learning import Learner
 from ecotone.review.pictures import SIDES, Pictures
 from ecotone.review.queues import Filter
 from ecotone.review.requests import Decide
+from ecotone.review.together import Together
 from ecotone.review.view import View
 
 HERE = Path(__file__).parent
@@ -34,6 +35,7 @@ class Desk:
 
     def __init__(self, view: View, learner: Learner, pictures: Pictures, author: str) -> None:
         self.view, self.learner, self.pictures, self.author = view, learner, pictures, author
+        self.together = Together(view)
         self._state: tuple[float, tuple, dict[str, Any]] = (0.0, (), {})
         self._names: tuple[int, int, names.NameIndex | None] = (-1, -1, None)
 

@@ -27,18 +27,20 @@ def decide(desk: Desk, asked: Decide) -> dict[str, Any]:
     """
     author = asked.author.strip()
     if asked.kind in ("undo", "redo"):
-        return _turn(desk.view, asked, author)
+        return _turn(desk, asked, author)
     if asked.kind == "box":
-        return _box(desk.view, asked, author)
+        return _box(desk, asked, author)
     if asked.kind == "match":
-        return _match(desk.view, asked, author)
+        return _match(desk, asked, author)
     return _label(desk, asked, author)
 
 
-def _match(view: View, asked: Decide, author: str) -> dict[str, Any]:
+def _match(desk: Desk, asked: Decide, author: str) -> dict[str, Any]:
+    view = desk.view
+    made = desk.together.store(lambda: store.match(
+        view.catalog, asked.key, author, asked.id, asked.other, asked.word, asked.seen,
+        asked.force))
     with view.lock:
-        made = store.match(view.catalog, asked.key, author, asked.id, asked.other, asked.word,
-                           asked.seen, asked.force)
         return {**_answer(view, made, author, []), "pair": _pair(view, made)}
 
 
@@ -48,12 +50,12 @@ def _pair(view: View, made: Decision) -> dict[str, Any]:
 
 def _label(desk: Desk, asked: Decide, author: str) -> dict[str, Any]:
     view, said = desk.view, [_said(desk, item) for item in asked.items]
+    proposal, discovery = None, view.machines.discovery
+    if asked.group and asked.queue == "clusters" and discovery:
+        proposal = discovery, int(asked.group)
+    made = desk.together.store(lambda: store.label(
+        view.catalog, asked.key, author, said, asked.force, {"queue": asked.queue}, proposal))
     with view.lock:
-        proposal = None
-        if asked.group and asked.queue == "clusters" and view.machines.discovery:
-            proposal = view.machines.discovery, int(asked.group)
-        made = store.label(view.catalog, asked.key, author, said, asked.force,
-                           {"queue": asked.queue}, proposal)
         ids = view.touched(rows.media_of(view.connection, [made.n]))
         return _answer(view, made, author, ids)
 
@@ -67,18 +69,20 @@ def _said(desk: Desk, item: Item) -> Said:
     return Said(item.id, label, scientific, vernacular, item.seen)
 
 
-def _box(view: View, asked: Decide, author: str) -> dict[str, Any]:
+def _box(desk: Desk, asked: Decide, author: str) -> dict[str, Any]:
+    view = desk.view
+    made, identity = desk.together.store(lambda: store.draw_box(
+        view.catalog, asked.key, author, asked.id, asked.bbox, asked.add))
     with view.lock:
-        made, identity = store.draw_box(
-            view.catalog, asked.key, author, asked.id, asked.bbox, asked.add)
         ids = view.boxes_changed(rows.media_of(view.connection, [made.n]))
         return {**_answer(view, made, author, [asked.id, *ids]), "made": identity}
 
 
-def _turn(view: View, asked: Decide, author: str) -> dict[str, Any]:
+def _turn(desk: Desk, asked: Decide, author: str) -> dict[str, Any]:
+    view = desk.view
     turn = store.undo if asked.kind == "undo" else store.redo
+    found = desk.together.store(lambda: turn(view.catalog, asked.key, author))
     with view.lock:
-        found = turn(view.catalog, asked.key, author)
         if found is None:
             return {**_answer(view, None, author, []), "nothing": True}
         made, target = found
