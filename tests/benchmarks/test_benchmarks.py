@@ -70,6 +70,16 @@ def test_cost_measures_time_memory_and_accuracy(what):
     assert found["right"] > 0.5
 
 
+def test_commands_run_on_a_generated_project(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(FOLDER))
+    commands = load("commands")
+    project = commands.generate(tmp_path, 120, 16, 60)
+    wall, processor, peak = commands.run("status", project)
+    assert 0 < processor and 0 < wall and 0.01 < peak < 5
+    with pytest.raises(SystemExit, match="no such option|No such option"):
+        commands.run("status --nonsense", project)
+
+
 def test_generated_worlds_give_records():
     worlds = load("worlds")
     given = argparse.Namespace(rows=400, dim=32, top=5, no_taxonomy=False, places=True,
