@@ -18,9 +18,9 @@ import tempfile
 import time
 from pathlib import Path
 
-import cost
 import numpy as np
 
+import cost
 from ecotone.evaluation.summary import align
 
 COMMANDS = ("fuse", "suggest -n 50", "accept --precision 0.95", "discover", "status")

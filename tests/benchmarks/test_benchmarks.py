@@ -75,7 +75,7 @@ def test_commands_run_on_a_generated_project(tmp_path, monkeypatch):
     commands = load("commands")
     project = commands.generate(tmp_path, 120, 16, 60)
     wall, processor, peak = commands.run("status", project)
-    assert 0 < processor and 0 < wall and 0.01 < peak < 5
+    assert processor > 0 and wall > 0 and 0.01 < peak < 5
     with pytest.raises(SystemExit, match="no such option|No such option"):
         commands.run("status --nonsense", project)
 
