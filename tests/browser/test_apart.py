@@ -140,10 +140,12 @@ def test_another_word_on_a_pair_is_heard_and_a_conflict_is_shown(pages, rich):
     dialog = ben.locator("#conflict[open]")
     dialog.get_by_text("Ana").wait_for()
     assert "You said different" in dialog.inner_text() and "same" in dialog.inner_text()
+    ben.locator(".question", has_text="50 %").wait_for()  # the pair that it is about
     assert said(rich) == ["same"]
     with ben.expect_response("**/api/decide"):
         dialog.get_by_role("button", name="Say mine too").click()
     settled(ben)
+    ben.locator(".question", has_text="90 %").wait_for()  # on with where Ben was
     ben.unroute_all(behavior="ignoreErrors")
     assert said(rich) == ["different"]
     ana.keyboard.press("p")

@@ -208,6 +208,7 @@ export class Actions {
       ),
       el("p", { class: "hint" }, pair ? "Both stay on record, and the pair comes again at the end."
         : "Both stay on record, and the picture is in “People disagree”."));
+    const leave = pair ? this.hooks.look(request) : null;
     dialog.returnValue = "theirs";
     if (!dialog.open) dialog.showModal();
     await new Promise((resolve) => { dialog.addEventListener("close", resolve, { once: true }); });
@@ -215,6 +216,7 @@ export class Actions {
     if (pair) {
       if (force) this.outbox.add({ ...request, key: newKey(), force });
       this.hooks.refused(request, conflicts, force);
+      leave();
       this.hooks.back();
       return;
     }

@@ -55,6 +55,7 @@ const actions = new Actions(state, outbox, {
     while (state.shown < most && grid.more());
     state.setFocus(id, { scroll: true });
   },
+  look: (request) => (matches.active ? matches.look(request) : () => {}),
   refused: (request, conflicts, force) => matches.refused(request, conflicts, force),
   refresh: async (ids) => state.take((await get("/api/cards", { id: ids.slice(0, 60) })).cards),
 });

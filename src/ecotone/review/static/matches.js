@@ -88,6 +88,15 @@ export class Matches {
     this.state.tell("pair");
   }
 
+  /** Show the pair that a decision is about; what shows again where one was is given back. */
+  look(request) {
+    const pair = this.find(request.id, request.other);
+    const before = this.at;
+    const show = (at) => { this.at = at; this.draw(); };
+    if (pair) show(this.pairs.indexOf(pair));
+    return () => show(before);
+  }
+
   /** The server has not stored a word: what others say stands, until ours comes beside it. */
   refused(request, conflicts = [], again = false) {
     const pair = request.kind === "match" && this.find(request.id, request.other);
