@@ -265,8 +265,8 @@ def test_a_catalogue_takes_more_scores_on_its_shortlists():
         return points
 
     known = score(who[labelled], 1)
-    reid = ReIdentifier(head=None, shortlist=8).fit(x[labelled], who[labelled],
-                                                    scores={"points": known})
+    reid = ReIdentifier(head=None, shortlist=8, precision=None).fit(
+        x[labelled], who[labelled], scores={"points": known})
     new = score(who[~labelled], 2)
     plain = clusters(who[~labelled], reid.catalogue(x[~labelled]).cluster)["bcubed_f1"]
     asked.clear()
@@ -277,6 +277,12 @@ def test_a_catalogue_takes_more_scores_on_its_shortlists():
     moved = reid.catalogue(x[~labelled][turn], scores={
         "points": lambda a, b: new(turn[a], turn[b])})
     assert clusters(both.cluster[turn], moved.cluster)["bcubed_f1"] == pytest.approx(1.0)
+    to_gallery = {"points": lambda a, b: 0.0 * a}  # none of them is known
+    found = [reid.predict(x[~labelled], scores=to_gallery, scores_between=b)
+             for b in (None, {"points": new})]
+    grouped = [clusters(who[~labelled], [n or str(r) for r, n in enumerate(f.individualID)])
+               ["bcubed_f1"] for f in found]
+    assert grouped[1] > grouped[0] + 0.1
     none = ReIdentifier().fit(x[:0], [], scores={"points": known})
     assert any("points: without labelled pairs" in note
                for note in none.catalogue(x[~labelled], scores={"points": new}).notes)

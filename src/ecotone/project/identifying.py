@@ -100,7 +100,8 @@ def match_individuals(
         found = reid.predict(
             asking.embeddings, same=same, different=different, ids=list(asking.id),
             taken=_elsewhere(before, asking), **work.columns(queries),
-            scores={k: s.between(asking.id, gallery.id) for k, s in by.items()})
+            scores={k: s.between(asking.id, gallery.id) for k, s in by.items()},
+            scores_between={k: s.between(asking.id, asking.id) for k, s in by.items()})
         names = keep_names(found.individualID, found.decision == "new",
                            [before.by_machine.get(i, "") for i in asking.id])
         _insert(project, run, _table(asking, gallery, found, names))

@@ -60,6 +60,7 @@ def _together(table: Labels) -> np.ndarray:
 def answer(
     reid: Any, table: Labels, word: Word, scores: Mapping[str, PairScore],
     ids: Sequence[object] | None, taken: Sequence[str], notes: list[str],
+    between: Mapping[str, PairScore] | None = None,
 ) -> Identification:
     """Decide every query; see `ReIdentifier.predict`."""
     pooled = _pooled(reid, table, word, scores)
@@ -75,7 +76,7 @@ def answer(
     known = decision == KNOWN
     names[known] = reid.classes_[p.individual[known, 0]] if known.any() else []
     fresh = np.flatnonzero(decision == NEW)
-    group = _new_groups(reid, table, word, fresh)
+    group = _new_groups(reid, table, word, fresh, between)
     keys = list(ids) if ids is not None else [digest(r) for r in table.embeddings]
     called = name_groups(np.where(np.isin(word.unit, fresh), group[word.unit], -1), keys,
                          [*reid.classes_, *taken])
@@ -184,7 +185,10 @@ def _candidates(pooled: Pooled, word: Word, c: int, individuals: int) -> _Candid
 # New individuals and catalogues
 
 
-def _new_groups(reid: Any, table: Labels, word: Word, fresh: np.ndarray) -> np.ndarray:
+def _new_groups(
+    reid: Any, table: Labels, word: Word, fresh: np.ndarray,
+    scores: Mapping[str, PairScore] | None,
+) -> np.ndarray:
     """(V,) int: the group of each new unit, -1 for others."""
     out = np.full(len(word.said), -1, dtype=np.int64)
     rows = np.flatnonzero(np.isin(word.unit, fresh))
@@ -193,19 +197,19 @@ def _new_groups(reid: Any, table: Labels, word: Word, fresh: np.ndarray) -> np.n
     local = {int(unit): at for at, unit in enumerate(fresh)}
     unit = np.array([local[int(u)] for u in word.unit[rows]])
     apart = [(local[a], local[b]) for a, b in word.apart.tolist() if a in local and b in local]
-    left, right, p, _ = _pair_probabilities(reid, table, rows)
+    left, right, p, _ = _pair_probabilities(reid, table, rows, scores=scores)
     first = np.unique(unit, return_index=True)[1]
     same = [(int(first[u]), at) for at, u in enumerate(unit)]
     different = [(int(first[a]), int(first[b])) for a, b in apart]
     limits = make_constraints(len(rows), same, different)
-    found = make_catalogue(len(rows), left, right, p, limits, reid.cluster_threshold_)
+    found = make_catalogue(len(rows), left, right, p, limits, reid.joined_from(scores))
     out[fresh[unit]] = found.cluster
     return out
 
 
 def cluster(
     reid: Any, table: Labels, same: list[tuple[int, int]], different: list[tuple[int, int]],
-    method: str, threshold: float | None, individuals: np.ndarray | None = None,
+    method: str, threshold: float, individuals: np.ndarray | None = None,
     ids: Sequence[object] | None = None, scores: Mapping[str, PairScore] | None = None,
 ) -> Catalogue:
     """See `ReIdentifier.catalogue`."""
@@ -223,8 +227,7 @@ def cluster(
     limits = replace(limits, owner=word.said)
     left, right, p, notes = _pair_probabilities(
         reid, table, np.arange(n), same, different, scores)
-    at = reid.cluster_threshold_ if threshold is None else threshold
-    found = make_catalogue(n, left, right, p, limits, at, method)
+    found = make_catalogue(n, left, right, p, limits, threshold, method)
     return Catalogue(found.cluster, found.probability, found.threshold,
                      tuple(dict.fromkeys([*word.notes, *notes, *found.notes])))
 

@@ -124,6 +124,7 @@ class ReIdentifier:
         viewpoint: Sequence[object] | None = None, encounter: Sequence[object] | None = None,
         scores: Mapping[str, PairScore] | None = None, same: Pairs = (), different: Pairs = (),
         ids: Sequence[object] | None = None, taken: Sequence[str] = (),
+        scores_between: Mapping[str, PairScore] | None = None,
     ) -> Identification:
         """Who are the animals of Q pictures?
 
@@ -131,16 +132,19 @@ class ReIdentifier:
         queries and rows of the gallery as it was given. same, different: people's decisions on
         pairs of pictures, by row, queries 0..Q-1 and gallery rows Q + row; they are never
         overridden. ids: names of the Q queries, which order new individuals. taken: IDs that no new
-        individual may get, beside those of the gallery.
+        individual may get, beside those of the gallery. scores_between: as scores, between rows of
+        queries, by which new individuals are grouped; without them the embedding groups.
         Raises InputError when shapes differ from those of `fit`, or decisions contradict.
         """
         self._fitted()
         table = self._queries(embeddings, species, viewpoint, encounter)
         missing = sorted(set(self._score_names) - set(scores or ()))
         self._known_scores(scores)
+        self._known_scores(scores_between)
         notes = [f"score {name!r} is missing, the others decide" for name in missing]
         word = answering.decisions(self, table, same, different, ids)
-        return answering.answer(self, table, word, scores or {}, ids, taken, notes)
+        return answering.answer(self, table, word, scores or {}, ids, taken, notes,
+                                scores_between)
 
     def catalogue(
         self, embeddings: np.ndarray, species: Sequence[object] | None = None,
@@ -159,12 +163,16 @@ class ReIdentifier:
         """
         self._fitted()
         self._known_scores(scores)
-        if scores and threshold is None and self._clustered is not None:
-            threshold = self._clustered()
+        if threshold is None:
+            threshold = self.joined_from(scores)
         table = self._queries(embeddings, species, viewpoint, encounter)
         same, different = list(same), list(different)
         who = check_names(individuals, len(table), "individuals")
         return answering.cluster(self, table, same, different, method, threshold, who, ids, scores)
+
+    def joined_from(self, scores: Mapping[str, PairScore] | None = None) -> float:
+        """The mean probability from which groups are joined, with scores or by the embedding."""
+        return self._clustered() if scores and self._clustered else self.cluster_threshold_
 
     def _known_scores(self, scores: Mapping[str, PairScore] | None) -> None:
         strange = sorted(set(scores or ()) - set(self._score_names))
