@@ -66,3 +66,19 @@ def test_the_table_says_whether_the_bar_is_reached(nyala, capsys):
     assert module.show(figures) == 1
     figures["fusion"] = [(0.2, 0.3, 0.4, 0.2), (0.22, 0.3, 0.4, 0.2)]
     assert module.show(figures) == 0 and "2.10" in capsys.readouterr().out
+
+
+def test_all_of_predict_is_measured(capsys):
+    assert load("matching").identifier(30, 200, 16) > 0
+    assert "predict, s" in capsys.readouterr().out
+
+
+def test_a_third_of_the_pictures_is_asked_for_and_a_sixth_of_the_individuals_is_new(nyala):
+    module = load("nyala_match")
+    rows, asked = module.chosen(nyala[1].folder, 12, seed=3)
+    names = {r["individualID"] for r in rows}
+    hidden = {r["individualID"] for r, a in zip(rows, asked, strict=True) if a}
+    shown = {r["individualID"] for r, a in zip(rows, asked, strict=True) if not a}
+    assert len(names) == 12 and len(hidden - shown) == 2
+    assert (rows, asked) == module.chosen(nyala[1].folder, 12, seed=3)
+    assert sum(asked) <= len(rows) / 3 + 1 or hidden == hidden - shown
