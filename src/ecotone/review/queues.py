@@ -176,7 +176,7 @@ QUEUES: dict[str, Queue] = {
     "next": Queue("What to label next", "the pictures whose labels teach most", _next),
     "uncertain": Queue("Low confidence", "the model is least sure", _uncertain, needs=_fused),
     "changed": Queue("Changed by fusion", "the global model said something else", _changed,
-                     needs=_fused),
+                     needs=lambda view: _fused(view) and view.machines_read),
     "refined": Queue("Changed by refine", "brought down to a finer class", _refined,
                      needs=lambda view: bool(view.machines.refined)),
     "novel": Queue("Novel", "perhaps of a class that has no label yet", _novel,
