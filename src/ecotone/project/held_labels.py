@@ -103,8 +103,8 @@ def _notes(record: dict[str, Any], now: dict[str, str], weight: Any) -> list[str
     notes = []
     fresh = len(now) - record.get("counts", {}).get("labelled", len(now))
     if fresh > 0:
-        notes.append(f"{fresh:,} labels came after this fusion and are not looked at; run: "
-                     "ecotone fuse")
+        words = "1 label is" if fresh == 1 else f"{fresh:,} labels are"
+        notes.append(f"{words} newer than this fusion and not looked at; run: ecotone fuse")
     chosen = record.get("counts", {}).get("chosen_labels", 0)
     if weight is not None:
         notes.append(
