@@ -192,8 +192,15 @@ _DISCOVERIES = (
 # The decision at a page that a proposal's name came from, 0 for those of `discover --name`.
 _NAMINGS = ("ALTER TABLE proposal_name ADD COLUMN decision INTEGER NOT NULL DEFAULT 0",)
 
+# Size and checksum of a shard's file (or folder); '' for those that were written before.
+_CHECKSUMS = (
+    "ALTER TABLE shard ADD COLUMN bytes INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE shard ADD COLUMN digest TEXT NOT NULL DEFAULT ''",
+)
+
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
     _FIRST, _STUDIES, _REFINEMENTS, _SUGGESTIONS, _INDIVIDUALS, _DECISIONS, _DISCOVERIES, _NAMINGS,
+    _CHECKSUMS,
 )
 
 

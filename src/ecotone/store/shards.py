@@ -22,12 +22,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ecotone.errors import ProjectError
+from ecotone.store.checksums import ensure_whole, measure
 from ecotone.store.runs import now
 
 if TYPE_CHECKING:
     from ecotone.store.catalog import Catalog
 
 SUFFIX = ".npz"
+MEND = "the rest is usable; run: ecotone check (what is wrong), ecotone repair (mends it)."
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,7 @@ class VectorSet:
     complete: bool
     files: tuple[str, ...]
     rows: int
+    marks: tuple[tuple[int, str], ...] = ()  # size and checksum of each file
 
 
 def sets(catalog: Catalog, kind: str) -> list[VectorSet]:
@@ -65,11 +68,12 @@ def find_set(catalog: Catalog, kind: str, name: str) -> VectorSet | None:
 def _with_shards(catalog: Catalog, row: tuple) -> VectorSet:
     n, kind, name, classes, dimension, complete = row
     shards = catalog.connection.execute(
-        "SELECT file, rows FROM shard WHERE vector_set = ? ORDER BY n", (n,)
+        "SELECT file, rows, bytes, digest FROM shard WHERE vector_set = ? ORDER BY n", (n,)
     ).fetchall()
     return VectorSet(
         n, kind, name, tuple(json.loads(classes)), dimension, bool(complete),
-        tuple(f for f, _ in shards), sum(r for _, r in shards),
+        tuple(row[0] for row in shards), sum(row[1] for row in shards),
+        tuple(row[2:] for row in shards),
     )
 
 
@@ -136,14 +140,16 @@ def write_shard(
     try:
         place.mkdir(parents=True, exist_ok=True)
         _write_synced(path, buffer.getbuffer())
+        size, digest = measure(path)
     except OSError as error:
         raise ProjectError(
             f"{path}: cannot be written ({error.strerror}); free some space and run again."
         ) from error
     with catalog.transaction() as connection:
         connection.execute(
-            "INSERT INTO shard (vector_set, file, rows, created) VALUES (?, ?, ?, ?)",
-            (vector_set.n, path.name, len(ids), now()),
+            "INSERT INTO shard (vector_set, file, rows, created, bytes, digest) "
+            "VALUES (?, ?, ?, ?, ?, ?)",
+            (vector_set.n, path.name, len(ids), now(), size, digest),
         )
         _register_rows(connection, vector_set, ids)
     return path.name
@@ -205,14 +211,13 @@ def load_shard(folder: Path, vector_set: VectorSet, file: str, *names: str) -> l
     Raises ProjectError when the file is missing or damaged.
     """
     path = set_folder(folder, vector_set.kind, vector_set.name) / file
+    mark = dict(zip(vector_set.files, vector_set.marks, strict=False)).get(file, (0, ""))
+    ensure_whole(path, *mark, MEND)
     try:
         with path.open("rb") as handle, np.load(handle, allow_pickle=False) as data:
             return [data[name] for name in names]
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise ProjectError(
-            f"{path}: missing or damaged ({error}); restore it from a copy, or make the "
-            f"{vector_set.kind} of {vector_set.name!r} again under another name."
-        ) from error
+        raise ProjectError(f"{path}: missing or damaged ({error}); {MEND}") from error
 
 
 def load_ids(folder: Path, vector_set: VectorSet, file: str) -> list[str]:

@@ -287,6 +287,8 @@ def read_posteriors(catalog: Catalog, folder: Path, run_id: str = "latest") -> P
         known = every[-1]
     else:
         known = _need(catalog, "posteriors", run_id)
+    if not known.files:
+        raise ProjectError(f"the posteriors of {known.name} were damaged; run: ecotone fuse")
     ids, values = shards.load_shard(Path(folder), known, known.files[-1], "ids", "values")
     return Posteriors(ids.astype(str), values, known.classes)
 
