@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ecotone.errors import EcotoneError, MediaError
+from ecotone.media.video import FrameOf, is_video, load_frame
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -17,20 +18,25 @@ SIXTEEN_BIT = ("I;16", "I;16L", "I;16B", "I;16N", "I")
 
 
 def load_picture(
-    path: str | Path, size: Size | Callable[[int, int], Size | None] | None = None
+    path: str | Path | FrameOf, size: Size | Callable[[int, int], Size | None] | None = None
 ) -> Image.Image:
     """The picture at `path` as a Pillow RGB image, upright by its EXIF orientation.
 
     size: (width, height) in pixels that the caller needs at least, or a function that gives them
     from the full upright width and height. A JPEG far larger is decoded at a half, a quarter or an
     eighth, never under twice `size`: 2.5 times faster, and hardly different after resizing. None
-    decodes in full. Of a picture with several frames, the first.
+    decodes in full. Of a picture with several frames, the first, and of a video too, unless a
+    `FrameOf` says which.
 
     Raises MediaError with the reason: missing, empty, truncated, no picture, or too large.
     """
     from PIL import Image
 
+    if isinstance(path, FrameOf):
+        return load_frame(*path, size)
     path = Path(path)
+    if is_video(path):
+        return load_frame(path, 0, size)
     try:
         with Image.open(path) as picture:
             turn = _orientation(picture)
