@@ -110,11 +110,25 @@ class GlobalScores:
         return np.clip(1.0 - np.asarray(self.values.sum(axis=1)).ravel(), 0.0, 1.0)
 
     def take(self, rows: np.ndarray) -> GlobalScores:
-        """The scores of some rows: indices or a boolean mask."""
-        return GlobalScores(self.values[rows], self.classes, self.complete)
+        """The scores of some rows: numbers, a slice or a boolean mask."""
+        part = object.__new__(GlobalScores)  # rows that were checked need no second check
+        for name, value in (("values", self.values[rows]), ("classes", self.classes),
+                            ("complete", self.complete)):
+            object.__setattr__(part, name, value)
+        return part
 
     def __len__(self) -> int:
         return self.values.shape[0]
+
+
+def is_stored(rows: object) -> bool:
+    """Whether rows (N, D) are kept elsewhere and read when they are asked for: something with
+    shape, dtype, length and indexing like an array's that is none (a `RowView`, h5py, zarr)."""
+    return (
+        not isinstance(rows, np.ndarray) and not sparse.issparse(rows)
+        and isinstance(getattr(rows, "dtype", None), np.dtype)
+        and all(hasattr(rows, name) for name in ("shape", "__len__", "__getitem__"))
+    )
 
 
 @dataclass(frozen=True, eq=False)

@@ -16,7 +16,7 @@ from ecotone.errors import InputError
 from ecotone.fusion import inputs
 from ecotone.fusion.calibration import ScoreReport, score
 from ecotone.fusion.evidence import EvidenceModel
-from ecotone.fusion.features import content_keys, fit_projection, project_all
+from ecotone.fusion.features import content_keys, fit_projection, project_all, take_rows
 from ecotone.fusion.local_model import LocalModel, softmax
 from ecotone.fusion.mapping import Mapping
 from ecotone.fusion.pipeline import Fitted, Pool, Rows, fit_pools
@@ -41,8 +41,9 @@ class FusionClassifier(BaseEstimator):
     aliases: fuller names of local classes, by class, for the resolving of names alone ("mantled
     howler": "Alouatta palliata (mantled howler)").
 
-    Attributes after `fit`: classes_, local_model_, pseudo_labels_, mapping_, mappings_,
-    selection_, preferred_ ("fused" or "local", by out-of-fold loss).
+    Attributes after `fit`: classes_, local_model_, pseudo_labels_ ((N, K); None where the
+    embeddings are no array in memory), mapping_, mappings_, selection_, preferred_ ("fused" or
+    "local", by out-of-fold loss).
 
     Example:
         >>> import numpy as np
@@ -91,8 +92,11 @@ class FusionClassifier(BaseEstimator):
     ) -> FusionClassifier:
         """Learn the map, the students and their weights.
 
-        embeddings: (N, D). scores: (N, S) array of probabilities, scipy sparse (truncated rows keep
-        their missing mass), GlobalScores, a dict of these by model, or None. labels: N local class
+        embeddings: (N, D), an array or a memory map, or what is indexed like one and stays where it
+        is (`ecotone.store.views.RowView`): read twice by blocks, and once more for the sample;
+        the result is the same bit by bit. scores: (N, S) array of probabilities, scipy sparse
+        (truncated rows keep their missing mass), GlobalScores, a `ScoreView`, a dict of these by
+        model, or None. labels: N local class
         names, None where unlabelled. groups: N places or bursts that folds must not split.
         label_weight: (N,), or (L,) of the L labelled rows: how much each held-out label speaks for
         when candidates are weighed and probabilities calibrated (`labelling.label_weights`, where
@@ -113,9 +117,11 @@ class FusionClassifier(BaseEstimator):
         self.classes_ = np.asarray(given.classes, dtype=object)
         self._keep(fitted, given)
         self.selection_: Selection = fitted.selection(sample, len(given.target))
-        self.pseudo_labels_ = self.predict_proba(given.embeddings, scores)
-        labelled = given.target >= 0
-        self.pseudo_labels_[labelled] = fitted.clamp(given.target[labelled])
+        self.pseudo_labels_ = None
+        if isinstance(given.embeddings, np.ndarray):
+            labelled = given.target >= 0
+            self.pseudo_labels_ = self.predict_proba(given.embeddings, scores)
+            self.pseudo_labels_[labelled] = fitted.clamp(given.target[labelled])
         return self
 
     def _sample(self, given: inputs.FitInputs, evidence: EvidenceModel) -> tuple[np.ndarray, Rows]:
@@ -128,7 +134,9 @@ class FusionClassifier(BaseEstimator):
         sample, inclusion = choose_rows(evidence, given.scores, given.target, keys, self.max_rows)
         target = given.target[sample]
         return sample, Rows(
-            features=project_all(given.embeddings[sample], self.mean_, self.projection_),
+            features=project_all(
+                take_rows(given.embeddings, sample), self.mean_, self.projection_
+            ),
             scores={name: s.take(sample) for name, s in given.scores.items()},
             target=target,
             weight=1.0 / inclusion,
@@ -178,7 +186,7 @@ class FusionClassifier(BaseEstimator):
         out = np.empty((len(embeddings), len(self.classes_)), dtype=np.float32)
         for start in range(0, len(embeddings), CHUNK):
             part = slice(start, start + CHUNK)
-            some = {name: s.take(np.arange(len(s))[part]) for name, s in by_model.items()}
+            some = {name: s.take(part) for name, s in by_model.items()}
             features = project_all(embeddings[part], self.mean_, self.projection_)
             evidence, rival = self._evidence.log_evidence(some, len(features))
             out[part] = self._fused.proba(features, evidence, rival)

@@ -30,6 +30,17 @@ def content_keys(values: np.ndarray, seed: int) -> np.ndarray:
     return keys
 
 
+def take_rows(embeddings: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Some rows (n, D) float32 of embeddings, in any order; read in their own order, as what is
+    stored elsewhere may ask."""
+    order = np.argsort(rows, kind="stable")
+    out = np.empty((len(rows), embeddings.shape[1]), dtype=np.float32)
+    for start in range(0, len(rows), CHUNK):
+        part = order[start : start + CHUNK]
+        out[part] = embeddings[rows[part]]
+    return out
+
+
 def fit_projection(
     embeddings: np.ndarray, rows: np.ndarray, max_dimensions: int
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -38,7 +49,7 @@ def fit_projection(
     rows: the rows to look at (a bounded sample). d is at most `max_dimensions`, and smaller where
     the data span fewer directions.
     """
-    sample = np.asarray(embeddings[rows], dtype=np.float64)
+    sample = take_rows(embeddings, rows).astype(np.float64)
     sample /= np.maximum(np.linalg.norm(sample, axis=1, keepdims=True), 1e-12)
     mean = sample.mean(axis=0)
     centred = sample - mean

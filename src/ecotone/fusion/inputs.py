@@ -15,12 +15,13 @@ import numpy as np
 from scipy import sparse
 
 from ecotone.errors import InputError
-from ecotone.types import GlobalScores
+from ecotone.types import GlobalScores, is_stored
 
 if TYPE_CHECKING:
     from ecotone.taxonomy.tree import Taxonomy
 
 DEFAULT_MODEL = "global model"
+CHUNK = 8192  # rows looked at at once
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,21 +86,26 @@ def check_label_weight(weight: object, target: np.ndarray) -> np.ndarray:
 
 
 def check_embeddings(embeddings: object, n: int | None = None) -> np.ndarray:
-    """Embeddings (N, D) as a finite float array. Raises InputError otherwise."""
-    array = np.asarray(embeddings)
-    if array.ndim != 2 or array.dtype.kind not in "fiu":
+    """Embeddings (N, D) as a finite float array; those that are stored elsewhere stay there.
+
+    Raises InputError for anything else.
+    """
+    array = embeddings if is_stored(embeddings) else np.asarray(embeddings)
+    shape = tuple(array.shape)
+    if len(shape) != 2 or array.dtype.kind not in "fiu":
         raise InputError(
-            f"embeddings: expected a number array (N, D), found shape {array.shape} "
-            f"of {array.dtype}."
+            f"embeddings: expected a number array (N, D), found shape {shape} of {array.dtype}."
         )
     if n is not None and len(array) != n:
         raise InputError(f"embeddings: {len(array)} rows, labels have {n}; give one row each.")
-    if array.dtype == np.float64 or array.dtype.kind in "iu":
+    if isinstance(array, np.ndarray) and (array.dtype == np.float64 or array.dtype.kind in "iu"):
         array = array.astype(np.float32)
-    finite = np.isfinite(array.sum(axis=1, dtype=np.float64))
-    if not finite.all():
-        row = int(np.flatnonzero(~finite)[0])
-        raise InputError(f"embeddings: row {row} holds NaN or infinity; leave such rows out.")
+    for start in range(0, len(array), CHUNK):
+        block = np.asarray(array[start : start + CHUNK])
+        finite = np.isfinite(block.sum(axis=1, dtype=np.float64))
+        if not finite.all():
+            row = start + int(np.flatnonzero(~finite)[0])
+            raise InputError(f"embeddings: row {row} holds NaN or infinity; leave such rows out.")
     return array
 
 
@@ -174,14 +180,14 @@ def check_scores(
         if value is None:
             continue
         classes = global_classes.get(name)
-        if classes is None and not isinstance(value, GlobalScores):
+        if classes is None and not hasattr(value, "classes"):
             raise InputError(f"scores: global_classes has no entry for the model {name!r}.")
         out[str(name)] = _one_model(str(name), value, classes, n)
     return out
 
 
 def _one_model(name: str, value: object, classes: object, n: int | None) -> GlobalScores:
-    if isinstance(value, GlobalScores):
+    if isinstance(value, GlobalScores) or _is_score_view(value):
         given = value
         if classes is not None and tuple(map(str, classes)) != given.classes:
             raise InputError(f"scores of {name!r}: its classes are not the global_classes given.")
@@ -194,3 +200,8 @@ def _one_model(name: str, value: object, classes: object, n: int | None) -> Glob
     if n is not None and len(given) != n:
         raise InputError(f"scores of {name!r}: {len(given)} rows, expected {n}.")
     return given
+
+
+def _is_score_view(value: object) -> bool:
+    """Whether scores are stored elsewhere and give `GlobalScores` of the rows asked for."""
+    return all(hasattr(value, name) for name in ("take", "classes", "complete", "__len__"))

@@ -25,6 +25,7 @@ FLOOR = 0.01  # share of every row that is taken to say nothing: exact zeros sta
 RATIO_LIMIT = 1e3  # a global class that the model hardly ever gives must not decide alone
 KAPPA = 10.0
 EM_ITERATIONS = 15
+BLOCK = 16384  # rows looked at at once
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,9 +71,12 @@ def source_prior(scores: GlobalScores, mix: float = 0.5) -> np.ndarray:
     The mean over the pool stands in for the training counts, which are seldom published; the
     uniform part keeps classes that are never predicted from dividing by nothing.
     """
-    n_classes = scores.values.shape[1]
-    mean = np.asarray(scores.values.sum(axis=0), dtype=np.float64).ravel()
-    mean += scores.missing.sum() / n_classes
+    n_classes = len(scores.classes)
+    mean = np.zeros(n_classes)
+    for start in range(0, len(scores), BLOCK):
+        part = scores.take(slice(start, start + BLOCK))
+        mean += np.asarray(part.values.sum(axis=0), dtype=np.float64).ravel()
+        mean += part.missing.sum() / n_classes
     total = mean.sum()
     mean = mean / total if total > 0 else np.full(n_classes, 1.0 / n_classes)
     return (1.0 - mix) * mean + mix / n_classes

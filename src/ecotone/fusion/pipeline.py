@@ -75,15 +75,12 @@ class Fitted:
     trust: float
 
     def selection(self, sample: np.ndarray, n: int) -> Selection:
-        """The selection, with out-of-fold posteriors at the row numbers of the whole data."""
-        full = []
-        for proba in self.out_of_fold:
-            values = np.full((n, proba.shape[1]), np.nan, dtype=np.float32)
-            values[sample[self.labelled]] = proba
-            full.append(values)
+        """The selection, with the row numbers of labelled rows in the whole data of n rows."""
         best = max(self.table, key=lambda row: row["weight"])["name"]
+        held = (proba.astype(np.float32) for proba in self.out_of_fold)
         return Selection(
-            self.table, best, *full, *self.losses, self.fused.temperature, self.local.temperature
+            self.table, best, n, sample[self.labelled], *held, *self.losses,
+            self.fused.temperature, self.local.temperature,
         )
 
     def clamp(self, target: np.ndarray) -> np.ndarray:

@@ -32,9 +32,9 @@ def choose_rows(
         return np.arange(n), np.ones(n)
     likely = np.zeros(n, dtype=int)
     for start in range(0, n if scores else 0, BLOCK):
-        part = np.arange(start, min(start + BLOCK, n))
+        part = slice(start, min(start + BLOCK, n))
         some = {name: s.take(part) for name, s in scores.items()}
-        likely[part] = evidence.log_evidence(some, len(part))[0].argmax(axis=1)
+        likely[part] = evidence.log_evidence(some, part.stop - start)[0].argmax(axis=1)
     share = np.bincount(likely, minlength=len(evidence.classes)) / n
     want = 1.0 / np.sqrt(np.maximum(share[likely], 1e-9))
     want[target >= 0] = 0.0

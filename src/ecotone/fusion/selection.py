@@ -35,18 +35,36 @@ class Selection:
 
     table: one dict a candidate (name, loss, accuracy: out of fold, None without folds; agreement;
     weight: in the fused pool; local_weight: in the local model; chosen). chosen: the heaviest name.
-    oof_proba: (N, K) out-of-fold fused posteriors, NaN where unlabelled. oof_local: the local
-    model's. loss, local_loss: out-of-fold log-loss of the two pools, None without folds.
+    n: N. labelled: (m,) numbers of the labelled rows. held_proba, held_local: (m, K) their
+    out-of-fold fused posteriors and the local model's, NaN without folds. loss, local_loss:
+    out-of-fold log-loss of the two pools, None without folds.
     """
 
     table: tuple[dict, ...]
     chosen: str
-    oof_proba: np.ndarray
-    oof_local: np.ndarray
+    n: int
+    labelled: np.ndarray
+    held_proba: np.ndarray
+    held_local: np.ndarray
     loss: float | None
     local_loss: float | None
     temperature: float
     local_temperature: float
+
+    @property
+    def oof_proba(self) -> np.ndarray:
+        """(N, K) out-of-fold fused posteriors, NaN where unlabelled."""
+        return self._full(self.held_proba)
+
+    @property
+    def oof_local(self) -> np.ndarray:
+        """(N, K) out-of-fold posteriors of the local model, NaN where unlabelled."""
+        return self._full(self.held_local)
+
+    def _full(self, held: np.ndarray) -> np.ndarray:
+        out = np.full((self.n, held.shape[1]), np.nan, dtype=np.float32)
+        out[self.labelled] = held
+        return out
 
     def __iter__(self) -> Iterator[dict]:
         return iter(self.table)

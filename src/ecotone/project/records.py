@@ -51,10 +51,11 @@ def make_record(
     labelled = np.array([label is not None for label in gathered.labels])
     selection = classifier.selection_
     local = classifier.preferred_ == "local"
-    oof = np.asarray(selection.oof_local if local else selection.oof_proba, dtype=np.float64)
-    held = labelled & np.isfinite(oof).all(axis=1)
+    oof = np.asarray(selection.held_local if local else selection.held_proba, dtype=np.float64)
+    folded = np.isfinite(oof).all(axis=1)
+    held, oof = selection.labelled[folded], oof[folded]
     mapping = {name: _mapping(m) for name, m in classifier.mappings_.items()}
-    weight = None if label_weight is None else label_weight[held[labelled]]
+    weight = None if label_weight is None else label_weight[folded]
     return {
         "run": run, "command": "fuse", "seed": seed, "settings": settings,
         "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
@@ -76,12 +77,12 @@ def make_record(
         "out_of_fold": {
             "ids": gathered.detections.id[held].tolist(),
             "labels": gathered.labels[held].tolist(),
-            "proba": np.round(oof[held], 5).tolist(),
+            "proba": np.round(oof, 5).tolist(),
             "weight": None if weight is None else np.round(weight, 5).tolist(),
         },
-        "scores": held_scores(gathered.labels[held], oof[held], classifier.classes_, weight),
+        "scores": held_scores(gathered.labels[held], oof, classifier.classes_, weight),
         "scores_unweighted": {} if weight is None else held_scores(
-            gathered.labels[held], oof[held], classifier.classes_
+            gathered.labels[held], oof, classifier.classes_
         ),
         "unresolved": list(dict.fromkeys(note for m in mapping.values() for note in m["notes"])),
     }

@@ -15,7 +15,7 @@ import numpy as np
 from scipy import sparse
 
 from ecotone.errors import InputError, ProjectError
-from ecotone.store import shards
+from ecotone.store import shards, views
 from ecotone.types import GlobalScores, Posteriors
 
 if TYPE_CHECKING:
@@ -212,36 +212,33 @@ def _models(catalog: Catalog, kind: str) -> dict[str, int]:
     return {s.name: shards.count_rows(catalog, s) for s in shards.sets(catalog, kind) if s.rows}
 
 
-def read_scores(
+def open_scores(
     catalog: Catalog, folder: Path, model: str, ids: Sequence[str]
-) -> GlobalScores:
-    """Scores (N, S) of these detections, empty rows where the model has not seen one.
+) -> views.ScoreView:
+    """Scores (N, S) of these detections that stay on the disk, to be read block by block; empty
+    rows where the model has not seen one.
 
     Raises ProjectError when there are no scores of this model.
     """
-    known = _need(catalog, "scores", model)
-    rows_of = _Rows(ids)
-    parts, order = [], []
-    for file, mine, theirs in rows_of.plan(Path(folder), known):
-        indptr, indices, data = shards.load_shard(
-            Path(folder), known, file, "indptr", "indices", "data"
-        )
-        shape = (len(indptr) - 1, len(known.classes))
-        part = sparse.csr_matrix((data, indices, indptr), shape=shape)
-        parts.append(part[theirs])
-        order.append(mine)
-    if not parts:
-        values = sparse.csr_matrix((len(rows_of), len(known.classes)), dtype=np.float32)
-    else:
-        stacked = sparse.vstack(parts, format="csr")
-        # A row of zeros at the end stands for the detections without scores.
-        stacked = sparse.vstack(
-            [stacked, sparse.csr_matrix((1, stacked.shape[1]), dtype=np.float32)], format="csr"
-        )
-        position = np.full(len(rows_of), stacked.shape[0] - 1)
-        position[np.concatenate(order)] = np.arange(stacked.shape[0] - 1)
-        values = stacked[position]
-    return GlobalScores(values, known.classes, known.complete)
+    return views.open_scores(Path(folder), _need(catalog, "scores", model), ids)
+
+
+def read_scores(
+    catalog: Catalog, folder: Path, model: str, ids: Sequence[str]
+) -> GlobalScores:
+    """`open_scores`, read."""
+    return open_scores(catalog, folder, model, ids).take(slice(None))
+
+
+def open_embeddings(
+    catalog: Catalog, folder: Path, model: str, ids: Sequence[str]
+) -> views.RowView:
+    """Embeddings (N, D) of these detections that stay on the disk as float16, to be read block by
+    block as float32; `present` tells where there is one, the other rows are 0.
+
+    Raises ProjectError when there are no embeddings of this model.
+    """
+    return views.open_rows(Path(folder), _need(catalog, "embeddings", model), ids)
 
 
 def read_embeddings(
@@ -251,15 +248,61 @@ def read_embeddings(
 
     Raises ProjectError when there are no embeddings of this model.
     """
-    known = _need(catalog, "embeddings", model)
-    rows_of = _Rows(ids)
-    values = np.zeros((len(rows_of), known.dimension), dtype=np.float32)
-    present = np.zeros(len(rows_of), dtype=bool)
-    for file, mine, theirs in rows_of.plan(Path(folder), known):
-        (stored,) = shards.load_shard(Path(folder), known, file, "values")
-        values[mine] = stored[theirs]
-        present[mine] = True
-    return values, present
+    view = open_embeddings(catalog, folder, model, ids)
+    return view[:], view.present
+
+
+class PosteriorWriter(_Writer):
+    """Posteriors of a run, block by block; none of them is there for any reader before `finish`.
+
+    classes: K names. What a killed command left is removed by `drop_unfinished_posteriors`.
+    """
+
+    kind = "posteriors"
+
+    def __init__(
+        self, catalog: Catalog, folder: Path, run_id: str, classes: Sequence[str]
+    ) -> None:
+        super().__init__(catalog, folder, run_id)
+        self.classes = tuple(str(c) for c in classes)
+        self._parts: list[np.ndarray] = []
+        self._set = None
+
+    def _begin(self) -> shards.VectorSet:
+        return shards.make_set(
+            self.catalog, self.kind, self.model_name, self.classes, len(self.classes), False
+        )
+
+    def append(self, detection_ids: Sequence[str], values: np.ndarray) -> None:
+        """Add rows (n, K); they are written when enough wait."""
+        rows = np.asarray(values, dtype=np.float32)
+        _check_rows("posteriors", detection_ids, rows.shape, len(self.classes))
+        self._ids.extend(detection_ids)
+        self._parts.append(rows)
+        if len(self._ids) >= FLUSH_ROWS:
+            self.flush()
+
+    def _arrays(self) -> dict[str, np.ndarray]:
+        return {"values": np.concatenate(self._parts)}
+
+    def _clear(self) -> None:
+        super()._clear()
+        self._parts = []
+
+    def finish(self) -> None:
+        """From now on the posteriors are there; within a transaction, from its end on."""
+        with self.catalog.transaction():
+            self.flush()
+            current = self._set or self._begin()
+            shards.set_classes(self.catalog, current, self.classes, True)
+
+
+def drop_unfinished_posteriors(catalog: Catalog, folder: Path) -> None:
+    """Remove posteriors that were never finished. Under the write lock only."""
+    for left in shards.sets(catalog, "posteriors"):
+        if not left.complete:
+            shards.drop_set(catalog, left.kind, left.name)
+            shards.clean(catalog, Path(folder), left.kind, left.name)
 
 
 def write_posteriors(
@@ -275,67 +318,54 @@ def write_posteriors(
     shards.clean(catalog, Path(folder), "posteriors", run_id)
 
 
+def open_posteriors(
+    catalog: Catalog, folder: Path, run_id: str, ids: Sequence[str]
+) -> views.RowView:
+    """Posteriors (N, K) of these detections by a run that stay on the disk; rows of NaN where there
+    are none.
+
+    Raises ProjectError when there are none of this run.
+    """
+    return views.open_rows(Path(folder), _finished(catalog, run_id), ids, np.nan)
+
+
 def read_posteriors(catalog: Catalog, folder: Path, run_id: str = "latest") -> Posteriors:
     """The posteriors of a run, or those written last.
 
     Raises ProjectError when there are none.
     """
-    if run_id == "latest":
-        every = shards.sets(catalog, "posteriors")
-        if not every:
-            raise ProjectError("no posteriors in this project yet; run: ecotone fuse")
-        known = every[-1]
-    else:
-        known = _need(catalog, "posteriors", run_id)
+    known = _finished(catalog, run_id)
     if not known.files:
         raise ProjectError(f"the posteriors of {known.name} were damaged; run: ecotone fuse")
-    ids, values = shards.load_shard(Path(folder), known, known.files[-1], "ids", "values")
-    return Posteriors(ids.astype(str), values, known.classes)
+    ids, values = views.read_rows(Path(folder), known)
+    return Posteriors(ids.astype(str).tolist(), values, known.classes)
+
+
+def _finished(catalog: Catalog, run_id: str) -> shards.VectorSet:
+    if run_id != "latest":
+        return _need(catalog, "posteriors", run_id)
+    every = posterior_runs(catalog)
+    if not every:
+        raise ProjectError("no posteriors in this project yet; run: ecotone fuse")
+    return _need(catalog, "posteriors", every[-1])
 
 
 def posterior_runs(catalog: Catalog) -> list[str]:
     """Runs that posteriors are kept of, oldest first."""
-    return [s.name for s in shards.sets(catalog, "posteriors")]
+    return [s.name for s in shards.sets(catalog, "posteriors") if s.complete]
 
 
 def _need(catalog: Catalog, kind: str, name: str) -> shards.VectorSet:
-    known = shards.find_set(catalog, kind, name)
+    every = {s.name: s for s in shards.sets(catalog, kind) if s.complete or kind != "posteriors"}
+    known = every.get(name)
     if known is None:
-        there = ", ".join(s.name for s in shards.sets(catalog, kind)) or "nothing yet"
+        there = ", ".join(every) or "nothing yet"
         raise ProjectError(f"no {kind} of {name!r} in this project; there are: {there}.")
     return known
 
 
-class _Rows:
-    """Where in the shards the asked detections lie."""
-
-    def __init__(self, ids: Sequence[str]) -> None:
-        self.ids = [str(i) for i in ids]
-
-    def __len__(self) -> int:
-        return len(self.ids)
-
-    def plan(
-        self, folder: Path, known: shards.VectorSet
-    ) -> list[tuple[str, np.ndarray, np.ndarray]]:
-        """(file, rows asked, rows in the file) for each shard that is needed; newest wins."""
-        place: dict[str, int] = {}
-        starts = [0]
-        for file in known.files:
-            there = shards.load_ids(folder, known, file)
-            place.update(zip(there, range(starts[-1], starts[-1] + len(there)), strict=True))
-            starts.append(starts[-1] + len(there))
-        found = np.fromiter((place.get(i, -1) for i in self.ids), dtype=np.int64, count=len(self))
-        out = []
-        shard_of = np.searchsorted(starts, found, side="right") - 1
-        for number, file in enumerate(known.files):
-            mine = np.flatnonzero((shard_of == number) & (found >= 0))
-            if len(mine):
-                out.append((file, mine, found[mine] - starts[number]))
-        return out
-
-
 __all__ = [
-    "EmbeddingWriter", "ScoreWriter", "done_ids", "embedding_models", "posterior_runs",
+    "EmbeddingWriter", "PosteriorWriter", "ScoreWriter", "done_ids", "drop_unfinished_posteriors",
+    "embedding_models", "open_embeddings", "open_posteriors", "open_scores", "posterior_runs",
     "read_embeddings", "read_posteriors", "read_scores", "score_models", "write_posteriors",
 ]
