@@ -52,7 +52,7 @@ def _repeated(ids: np.ndarray) -> bool:
 
 
 def _hashes(ids: np.ndarray, width: int) -> np.ndarray:
-    """(N,) uint64 of ids of at most `width` bytes, eight bytes at a time, mixed as in splitmix64."""
+    """(N,) uint64 of ids of at most `width` bytes, by eight bytes, mixed as in splitmix64."""
     words = -(-width // 8)
     rows = np.ascontiguousarray(ids.astype(f"S{8 * words}")).view(np.uint64).reshape(-1, words)
     out = np.full(len(ids), 0x9E3779B97F4A7C15, dtype=np.uint64)

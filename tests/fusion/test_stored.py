@@ -1,0 +1,67 @@
+"""Rows on a disk give the same fusion, bit by bit, as the same rows in one array."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from ecotone import FusionClassifier
+from ecotone.simulate.worlds import make_world
+from ecotone.store.catalog import Catalog
+from ecotone.store.vectors import EmbeddingWriter, ScoreWriter, open_embeddings, open_scores
+
+
+@pytest.fixture(scope="module")
+def world():
+    return make_world("gaussian", n=900, dim=24, seed=3)
+
+
+def stored(folder, world, seed):
+    """Views of the world's rows, in shards of any size, in any order."""
+    rng = np.random.default_rng(seed)
+    n = len(world.embeddings)
+    ids, order = [f"m{i}:0" for i in range(n)], rng.permutation(n)
+    cuts = np.sort(rng.integers(0, n, 5))
+    with Catalog.open(folder / "catalog.sqlite", create=True) as catalog:
+        with EmbeddingWriter(catalog, folder, "e", world.embeddings.shape[1]) as embeddings, \
+                ScoreWriter(catalog, folder, "s", world.scores.classes,
+                            world.scores.complete) as scores:
+            for part in np.split(order, cuts):
+                if len(part):
+                    embeddings.append([ids[i] for i in part], world.embeddings[part])
+                    scores.append([ids[i] for i in part], world.scores.values[part])
+                    embeddings.flush()
+                    scores.flush()
+        return (open_embeddings(catalog, folder, "e", ids), open_scores(catalog, folder, "s", ids))
+
+
+@pytest.mark.parametrize(("seed", "max_rows"), [(0, 16000), (1, 300)])
+def test_the_same_result_as_in_one_piece(tmp_path, world, seed, max_rows):
+    labels = world.some_labels(40)
+    view, scores = stored(tmp_path, world, seed)
+    x = view[:]
+    np.testing.assert_array_equal(x, world.embeddings.astype(np.float16).astype(np.float32))
+    one, other = (
+        FusionClassifier(world.local_classes, world.global_classes, max_rows=max_rows).fit(
+            values, given, labels, groups=[str(i // 9) for i in range(len(labels))])
+        for values, given in ((x, scores.take(slice(None))), (view, scores))
+    )
+    assert one.selection_.table == other.selection_.table
+    np.testing.assert_array_equal(one.selection_.oof_proba, other.selection_.oof_proba)
+    np.testing.assert_array_equal(one.local_model_.weights, other.local_model_.weights)
+    whole = one.predict_proba(x, scores.take(slice(None)))
+    np.testing.assert_array_equal(whole, other.predict_proba(view, scores))
+    assert one.pseudo_labels_.shape == whole.shape and other.pseudo_labels_ is None
+
+
+def test_a_memory_map_is_an_array(tmp_path, world):
+    labels = world.some_labels(40)
+    half = world.embeddings.astype(np.float16)
+    np.save(tmp_path / "x.npy", half)
+    mapped = np.load(tmp_path / "x.npy", mmap_mode="r")
+    given = (half.astype(np.float32), mapped)
+    one, other = (
+        FusionClassifier(world.local_classes, world.global_classes).fit(x, world.scores, labels)
+        for x in given
+    )
+    np.testing.assert_array_equal(one.pseudo_labels_, other.pseudo_labels_)
