@@ -11,7 +11,7 @@ from ecotone.cli.common import (
     example,
     first_lines,
     in_file,
-    in_folder,
+    in_place,
     json_option,
     open_project,
     project_option,
@@ -47,14 +47,17 @@ def _finish(what: str, report: Any, as_json: bool) -> None:
     show(report, as_json, lines)
 
 
-@add.command(epilog=example("ecotone add images PHOTOS --project my-reserve"))
-@click.argument("folder", type=in_folder())
+@add.command(epilog=example("ecotone add images PHOTOS --project my-reserve",
+                            "ecotone add images s3://bucket/photos"))
+@click.argument("folder", type=in_place())
 @project_option
 @json_option
-def images(folder: Path, project: Path | None, as_json: bool) -> None:
-    """Register the pictures of a FOLDER and its subfolders.
+def images(folder: str, project: Path | None, as_json: bool) -> None:
+    """Register the pictures of a FOLDER and its subfolders, of a URL, or of a list.
 
-    Times and cameras come from EXIF; a subfolder is a deployment. Pictures stay where they are.
+    Times and cameras come from EXIF; a subfolder is a deployment. Pictures stay where they are. A
+    URL is a prefix of an object storage (s3://, gs://, az://); a list is a text file with one path
+    or URL a line, or a csv or parquet with a column filePath or url.
     """
     with open_project(project) as opened, progress() as report:
         result = opened.add_images(folder, progress=report)

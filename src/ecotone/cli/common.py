@@ -35,6 +35,27 @@ def in_folder() -> click.Path:
     return click.Path(exists=True, file_okay=False, path_type=Path)
 
 
+class _Place(click.Path):
+    """A folder, a list of pictures, or a URL, which is not looked for here."""
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> str:
+        from ecotone.ingest.remote import is_list
+        from ecotone.media.location import is_url, location
+
+        if is_url(value):
+            return location(value)
+        found = super().convert(location(value), param, ctx)
+        if Path(found).is_file() and not is_list(found):
+            self.fail(f"Directory {found!r} is a file; give a folder, a URL, or a list of pictures "
+                      "(txt, csv, parquet).", param, ctx)
+        return found
+
+
+def in_place() -> click.Path:
+    """An option type: a folder or a list of pictures that exists, or a URL; as a str."""
+    return _Place(exists=True)
+
+
 def check_model(_: click.Context, __: click.Parameter, value: str | None) -> str | None:
     """Refuse a model file that is not there; names of models pass."""
     path = Path(value or "")

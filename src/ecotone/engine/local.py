@@ -58,11 +58,11 @@ class ThreadRunner:
 
 @dataclass(frozen=True, eq=False)
 class Job:
-    """One picture to read. media_id: what a failure is recorded with. detection_ids: n strings.
-    boxes: (n, 4), x y width height in 0..1."""
+    """One picture to read. media_id: what a failure is recorded with. path: or a URL.
+    detection_ids: n strings. boxes: (n, 4), x y width height in 0..1."""
 
     media_id: str
-    path: Path
+    path: str | Path
     detection_ids: tuple[str, ...]
     boxes: np.ndarray
 

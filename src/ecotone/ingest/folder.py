@@ -8,11 +8,12 @@ import re
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from ecotone.errors import InputError
 from ecotone.ingest.events import iso_time
 from ecotone.ingest.text import some
+from ecotone.media.location import open_seekable
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -119,12 +120,34 @@ def describe(path: Path) -> Picture:
         status = path.stat()
         if not status.st_size:
             return Picture(failure="the file is empty (0 bytes)", modified=status.st_mtime_ns)
-        content = content_hash(path, status.st_size)
+        with path.open("rb") as handle:
+            return _described(handle, status.st_size, status.st_mtime_ns)
     except OSError as error:
         return Picture(failure=f"cannot be read ({error.strerror})")
-    found = {"content_hash": content, "size": status.st_size, "modified": status.st_mtime_ns}
+
+
+def describe_url(url: str, modified: int = 0) -> Picture:
+    """The same of a picture behind a URL, of which only parts are fetched where that can be.
+
+    modified: when it was changed last, in ns, as its storage says; 0 where it does not.
+    """
     try:
-        return Picture(**_header(path), **found)
+        with open_seekable(url) as handle:
+            size = handle.seek(0, os.SEEK_END)
+            handle.seek(0)
+            if not size:
+                return Picture(failure="the file is empty (0 bytes)", modified=modified)
+            return _described(handle, size, modified)
+    except Exception as error:  # object storages fail in any way there is
+        why = "there is no such file" if isinstance(error, FileNotFoundError) else error
+        return Picture(failure=f"cannot be read ({why})", modified=modified)
+
+
+def _described(handle: BinaryIO, size: int, modified: int) -> Picture:
+    found = {"content_hash": _hash(handle, size), "size": size, "modified": modified}
+    handle.seek(0)
+    try:
+        return Picture(**_header(handle), **found)
     # Damaged headers make the decoders of the many formats fail in any way there is.
     except Exception as error:
         kind = type(error).__name__
@@ -137,21 +160,25 @@ def content_hash(path: Path, size: int) -> str:
 
     Three parts tell camera pictures apart as surely as the whole, at a fortieth of the reading.
     """
-    digest = hashlib.blake2b(str(size).encode(), digest_size=16)
     with path.open("rb") as handle:
-        if size <= 3 * PART:
-            digest.update(handle.read())
-        else:
-            for start in (0, size // 2 - PART // 2, size - PART):
-                handle.seek(start)
-                digest.update(handle.read(PART))
+        return _hash(handle, size)
+
+
+def _hash(handle: BinaryIO, size: int) -> str:
+    digest = hashlib.blake2b(str(size).encode(), digest_size=16)
+    if size <= 3 * PART:
+        digest.update(handle.read())
+    else:
+        for start in (0, size // 2 - PART // 2, size - PART):
+            handle.seek(start)
+            digest.update(handle.read(PART))
     return digest.hexdigest()
 
 
-def _header(path: Path) -> dict[str, Any]:
+def _header(handle: BinaryIO) -> dict[str, Any]:
     from PIL import Image
 
-    with Image.open(path) as picture:
+    with Image.open(handle) as picture:
         width, height = picture.size
         exif = _exif(picture)
     if exif.get(274, 1) in (5, 6, 7, 8):  # Orientation: the sensor lay on its side

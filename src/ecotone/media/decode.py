@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ecotone.errors import EcotoneError, MediaError
+from ecotone.media.location import is_url, location, read_bytes
 from ecotone.media.video import FrameOf, is_video, load_frame
 
 if TYPE_CHECKING:
@@ -22,6 +24,7 @@ def load_picture(
 ) -> Image.Image:
     """The picture at `path` as a Pillow RGB image, upright by its EXIF orientation.
 
+    path: on this machine, or a URL (s3, gs, az, http, ...; see `media.location`).
     size: (width, height) in pixels that the caller needs at least, or a function that gives them
     from the full upright width and height. A JPEG far larger is decoded at a half, a quarter or an
     eighth, never under twice `size`: 2.5 times faster, and hardly different after resizing. None
@@ -34,11 +37,11 @@ def load_picture(
 
     if isinstance(path, FrameOf):
         return load_frame(*path, size)
-    path = Path(path)
-    if is_video(path):
-        return load_frame(path, 0, size)
+    if is_video(path) and not is_url(path):
+        return load_frame(Path(location(path)), 0, size)
+    source = _source(path)
     try:
-        with Image.open(path) as picture:
+        with Image.open(source) as picture:
             turn = _orientation(picture)
             need = size(*_turned(picture.size, turn)) if callable(size) else size
             if need is not None:
@@ -50,7 +53,18 @@ def load_picture(
         raise
     # Damaged bytes make the decoders of the many formats fail in any way there is.
     except Exception as error:
-        raise MediaError(_reason(path, error)) from error
+        raise MediaError(_reason(path, source, error)) from error
+
+
+def _source(path: str | Path) -> Path | BytesIO:
+    """What to open: the file, or the bytes of a URL."""
+    if not is_url(path):
+        return Path(location(path))
+    try:
+        return BytesIO(read_bytes(location(path)))
+    except Exception as error:  # object storages fail in any way there is
+        why = "there is no such file" if isinstance(error, FileNotFoundError) else error
+        raise MediaError(f"{location(path)}: cannot be read ({why})") from error
 
 
 def _turned(size: Size, turn: int) -> Size:
@@ -126,17 +140,21 @@ def _sixteen_to_eight(picture: Image.Image) -> Image.Image:
     return Image.fromarray(values.clip(0, 255).astype(np.uint8))
 
 
-def _reason(path: Path, error: Exception) -> str:
+def _reason(path: str | Path, source: Path | BytesIO, error: Exception) -> str:
     from PIL import Image, UnidentifiedImageError
 
-    try:
-        if not path.exists():
-            return f"{path}: the file is missing"
-        if path.is_dir():
-            return f"{path}: a folder, not a picture"
-        size = path.stat().st_size
-    except OSError as problem:
-        return f"{path}: cannot be read ({problem.strerror or problem})"
+    if isinstance(source, BytesIO):
+        path, size = location(path), source.getbuffer().nbytes
+    else:
+        path = source
+        try:
+            if not path.exists():
+                return f"{path}: the file is missing"
+            if path.is_dir():
+                return f"{path}: a folder, not a picture"
+            size = path.stat().st_size
+        except OSError as problem:
+            return f"{path}: cannot be read ({problem.strerror or problem})"
     if size == 0:
         return f"{path}: the file is empty (0 bytes)"
     if isinstance(error, PermissionError):

@@ -117,11 +117,11 @@ class Project(Individuals):
                 self._locks -= 1
 
     def add_images(self, folder: str | Path, progress: Progress | None = None) -> Any:
-        """Register the pictures of a folder; see `ecotone.project.adding.add_images`."""
+        """Register the pictures of a folder, URL or list; see `ecotone.project.adding`."""
         from ecotone.project.adding import add_images
 
         with self.writing("add images"):
-            return add_images(self, Path(folder), progress)
+            return add_images(self, folder, progress)
 
     def add_labels(
         self, file: str | Path, author: str = "", progress: Progress | None = None

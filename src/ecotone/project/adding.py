@@ -16,9 +16,18 @@ from pathlib import Path
 from typing import Any
 
 from ecotone.errors import ProjectError
-from ecotone.ingest.folder import Picture, deployment_of, describe, list_pictures, media_id
+from ecotone.ingest.folder import (
+    Picture,
+    deployment_of,
+    describe,
+    describe_url,
+    list_pictures,
+    media_id,
+)
+from ecotone.ingest.remote import find_roots, is_list
 from ecotone.ingest.taxonomy_file import read_taxonomy
 from ecotone.ingest.text import some
+from ecotone.media.location import is_url, location
 from ecotone.project.times import renew_events
 from ecotone.store.tables import KnownFile, MediaTable, NewMedium, absolute
 
@@ -42,16 +51,23 @@ def sayer(progress: Progress | None) -> Progress:
     return progress or (lambda done, total, text: None)
 
 
-def add_images(project: Any, folder: Path, progress: Progress | None = None) -> AddReport:
-    """Register the pictures of a folder and its subfolders.
+def add_images(
+    project: Any, folder: str | Path, progress: Progress | None = None
+) -> AddReport:
+    """Register the pictures of a folder and its subfolders, of a URL, or of a list of either.
 
     Pictures stay where they are. Time, camera and size come from the file; the deployment is the
     folder. A file that was changed since is looked at again, one that was moved together with its
-    root is found again by its content. What cannot be read is kept with the reason.
-    Raises InputError when there is no such folder.
+    root is found again by its content. What cannot be read is kept with the reason. URLs and lists
+    (txt, csv, parquet): see `ecotone.ingest.remote`.
+    Raises InputError when there is no such folder, or nothing at a URL.
     """
-    root = folder.resolve()
+    where = location(folder)
     say = sayer(progress)
+    if is_url(where) or is_list(where) and Path(where).is_file():
+        return _add_roots(project, where, say)
+    folder = Path(where)
+    root = folder.resolve()
     listing = list_pictures(root)
     if not listing.files:
         return AddReport(0, 0, 0, [
@@ -61,27 +77,48 @@ def add_images(project: Any, folder: Path, progress: Progress | None = None) -> 
     catalog = project.catalog
     register, skipped = register_files(project, root, listing.files, say)
     renew_events(catalog, project.config.event_gap, project.config.time_zone)
-    problems = list(listing.problems)
-    if register.failed:
-        problems.append(
-            f"{len(register.failed):,} pictures cannot be read (kept, and tried again next time): "
-            + some(register.failed)
-        )
     skipped += register.same
-    return AddReport(register.added, register.updated, skipped, problems)
+    return AddReport(register.added, register.updated, skipped,
+                     [*listing.problems, *_failed(register)])
+
+
+def _failed(register: _Register) -> list[str]:
+    if not register.failed:
+        return []
+    return [f"{len(register.failed):,} pictures cannot be read (kept, and tried again next time): "
+            + some(register.failed)]
+
+
+def _add_roots(project: Any, where: str, say: Progress) -> AddReport:
+    """Register the pictures of a URL or of a list."""
+    added = updated = skipped = 0
+    problems: list[str] = []
+    roots = find_roots(where)
+    if not any(root.files for root in roots):
+        return AddReport(0, 0, 0, [f"{where}: no pictures there"])
+    for root in roots:
+        register, same = register_files(project, root.root, root.files, say, root.state)
+        added, updated = added + register.added, updated + register.updated
+        skipped += same + register.same
+        problems += _failed(register)
+    renew_events(project.catalog, project.config.event_gap, project.config.time_zone)
+    return AddReport(added, updated, skipped, problems)
 
 
 def register_files(
-    project: Any, root: Path, files: Sequence[str], say: Progress
+    project: Any, root: str | Path, files: Sequence[str], say: Progress,
+    state: Mapping[str, tuple[int, int]] | None = None,
 ) -> tuple[_Register, int]:
     """Register pictures of a root by their paths in it; what became of them, and how many were
-    known as they are. A chunk at a time is stored, all of it when a transaction is open."""
+    known as they are. A chunk at a time is stored, all of it when a transaction is open.
+
+    state: size and time of the last change (ns) of files, as their storage says."""
     catalog = project.catalog
-    register = _Register(catalog.files(), root)
+    register = _Register(catalog.files(), root, state or {})
     waiting = [f for f in files if not register.is_known(f)]
     done = skipped = len(files) - len(waiting)
     say(done, len(files), "pictures")
-    for chunk, pictures in _described(root, waiting, project.config.workers):
+    for chunk, pictures in _described(register, waiting, project.config.workers):
         new, changed = register.sort(chunk, pictures)
         with catalog.transaction():
             catalog.add_media(new)
@@ -92,7 +129,7 @@ def register_files(
 
 
 def _described(
-    root: Path, files: Sequence[str], workers: int
+    register: _Register, files: Sequence[str], workers: int
 ) -> Iterator[tuple[Sequence[str], list[Picture]]]:
     threads = workers or min(8, 2 * (os.cpu_count() or 1))
     # Pillow warns of odd headers; set for all threads here, since filters are not thread-safe.
@@ -100,14 +137,16 @@ def _described(
         warnings.simplefilter("ignore")
         for start in range(0, len(files), CHUNK):
             chunk = files[start : start + CHUNK]
-            yield chunk, list(pool.map(lambda f: describe(root / f), chunk))
+            yield chunk, list(pool.map(register.describe, chunk))
 
 
 class _Register:
     """Tells new, changed, moved and unchanged files apart."""
 
-    def __init__(self, known: Iterable[KnownFile], root: Path) -> None:
-        self.root = root
+    def __init__(
+        self, known: Iterable[KnownFile], root: str | Path, state: Mapping[str, tuple[int, int]]
+    ) -> None:
+        self.root, self.state, self.remote = str(root), state, is_url(str(root))
         self.by_path: dict[str, KnownFile] = {}
         self.by_place: dict[str, list[KnownFile]] = defaultdict(list)
         for file in known:
@@ -120,14 +159,24 @@ class _Register:
 
     def is_known(self, file: str) -> bool:
         """Whether the catalogue has this file as it is now, and could read it."""
-        before = self.by_path.get(absolute(str(self.root), file))
+        before = self.by_path.get(absolute(self.root, file))
         if before is None or before.failed:
             return False
+        if self.remote:  # what a storage does not say is not known to have changed
+            size, modified = self.state.get(file, (0, 0))
+            return size in (0, before.size) and modified in (0, before.modified)
         try:
-            status = os.stat(self.root / file)
+            status = os.stat(absolute(self.root, file))
         except OSError:
             return False
         return (status.st_size, status.st_mtime_ns) == (before.size, before.modified)
+
+    def describe(self, file: str) -> Picture:
+        """What a file of the root says of itself."""
+        where = absolute(self.root, file)
+        if self.remote:
+            return describe_url(where, self.state.get(file, (0, 0))[1])
+        return describe(Path(where))
 
     def sort(
         self, files: Sequence[str], pictures: Sequence[Picture]
@@ -135,16 +184,16 @@ class _Register:
         """The media to be added, and those to be renewed."""
         new, changed = [], []
         for file, picture in zip(files, pictures, strict=True):
-            before = self.by_path.get(absolute(str(self.root), file)) or self._moved(file, picture)
+            before = self.by_path.get(absolute(self.root, file)) or self._moved(file, picture)
             if picture.failure:
                 self.failed.append(f"{file} ({picture.failure})")
             if before is None:
-                new.append(self._medium(self._new_id(file), str(self.root), file, picture))
+                new.append(self._medium(self._new_id(file), self.root, file, picture))
                 self.added += 1
                 continue
             # A root inside another root adds the same files: the first one keeps them.
-            inside = absolute(before.root, before.file_path) == absolute(str(self.root), file)
-            place = (before.root, before.file_path) if inside else (str(self.root), file)
+            inside = absolute(before.root, before.file_path) == absolute(self.root, file)
+            place = (before.root, before.file_path) if inside else (self.root, file)
             medium = self._medium(before.id, *place, picture)
             if before.failed and picture.failure or self._unchanged(before, medium):
                 self.same += 1
@@ -160,14 +209,15 @@ class _Register:
     def _moved(self, file: str, picture: Picture) -> KnownFile | None:
         for before in self.by_place.get(file, ()):
             same = before.content_hash and before.content_hash == picture.content_hash
-            if same and not os.path.exists(absolute(before.root, before.file_path)):
+            there = absolute(before.root, before.file_path)
+            if same and not is_url(there) and not os.path.exists(there):
                 return before
         return None
 
     def _new_id(self, file: str) -> str:
         found = media_id(file)
         if found in self.ids:  # the same path in another root
-            found = media_id(file, str(self.root))
+            found = media_id(file, self.root)
         self.ids.add(found)
         return found
 

@@ -189,7 +189,7 @@ def _stream(
     size = batch_size or project.config.batch_size
     runner = ThreadRunner(project.config.workers, ahead=2 * size)
     media = project.catalog.media()
-    path_of = {i: Path(path) for i, path in zip(media.id, media.path, strict=True)}
+    path_of = dict(zip(media.id, media.path, strict=True))
     jobs = _jobs(path_of, everything, pending)
     total, seen = int(pending.sum()), 0
     failing = {f.media_id for f in project.catalog.failures()}
@@ -254,7 +254,7 @@ class _Keeper:
             self._writers["scores"] = ScoreWriter(*self._place, self._backend.classes, complete)
 
 
-def _jobs(path_of: dict[str, Path], everything: Detections, pending: np.ndarray) -> Iterator[Any]:
+def _jobs(path_of: dict[str, str], everything: Detections, pending: np.ndarray) -> Iterator[Any]:
     """One job a picture with all its pending boxes, in the order of the catalogue."""
     from ecotone.engine.local import Job
 

@@ -5,10 +5,11 @@ M media, N detections, L labels. Texts are object arrays of str, "" where nothin
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 
 import numpy as np
+
+from ecotone.media.location import join
 
 
 @dataclass(frozen=True, eq=False)
@@ -243,5 +244,5 @@ def columns(
 
 
 def absolute(root: str, file_path: str) -> str:
-    """The absolute path of a medium."""
-    return os.path.join(root, file_path if os.sep == "/" else file_path.replace("/", os.sep))
+    """The absolute path, or the URL, of a medium."""
+    return join(root, file_path)
