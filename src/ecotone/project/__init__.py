@@ -112,6 +112,7 @@ class Project(Individuals):
         with writer_lock(self.path, command):
             self._locks += 1
             try:
+                self.catalog.end_dead_runs()
                 yield
             finally:
                 self._locks -= 1

@@ -153,7 +153,7 @@ def failures_of(catalog: Any) -> list[str]:
 
 def unfinished_of(catalog: Any) -> list[str]:
     """The newest run of each command that did not come to its end."""
-    newest = {run.command: run for run in sorted(catalog.runs(), key=lambda run: run.started)}
+    newest = {run.command: run for run in catalog.runs()}
     return [
         f"ecotone {run.command} ({run.status}, started {run.started}); run it again to continue"
         for run in newest.values() if run.status != "done"

@@ -1,14 +1,15 @@
 """The catalogue of a project: one SQLite file with media, detections, labels, runs and notes.
 
-What a method has returned from is on the disk: a kill at any moment loses nothing of it.
+What a method has returned from is on the disk: a kill at any moment loses nothing of it. People's
+words are there twice, see `store.journal`.
 """
 
 from __future__ import annotations
 
 import sqlite3
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from ecotone.store import suggestions as suggestion_rows
 from ecotone.store import times as time_rows
 from ecotone.store.connection import connect, transaction
 from ecotone.store.discoveries import DiscoveryTable, ProposalName
+from ecotone.store.journal import Journal, journal_of, need_catalogue
 from ecotone.store.refinements import RefinementRun, RefinementTable
 from ecotone.store.suggestions import NewSuggestion, SuggestionTable
 from ecotone.store.tables import (
@@ -63,6 +65,8 @@ class Catalog:
     def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
         self.connection = connection
         self.path = path
+        self.journal = Journal(journal_of(path))
+        self._trusted = False
 
     @classmethod
     def open(cls, path: str | Path, create: bool = False) -> Catalog:
@@ -70,6 +74,7 @@ class Catalog:
 
         Raises ProjectError when it is missing (and not `create`), damaged, or from a newer ecotone.
         """
+        need_catalogue(Path(path))
         return cls(connect(Path(path), create), Path(path))
 
     def close(self) -> None:
@@ -82,9 +87,21 @@ class Catalog:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def transaction(self) -> AbstractContextManager[sqlite3.Connection]:
-        """All changes of the block together or none; inner transactions join the outer one."""
-        return transaction(self.connection)
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """All changes of the block together or none; inner transactions join the outer one.
+
+        Raises ProjectError when the catalogue lost what people said before.
+        """
+        if self.connection.in_transaction:
+            yield self.connection
+            return
+        with transaction(self.connection):
+            if not self._trusted:
+                self.journal.check_ahead(self.connection)
+                self._trusted = True
+            yield self.connection
+        self.journal.catch_up(self.connection)
 
     # Reading, as columns
 
@@ -312,8 +329,16 @@ class Catalog:
             discovery_rows.insert_name(connection, name)
             return self.add_labels(labels, name.author, discovery_rows.COMMAND)
 
+    def end_dead_runs(self) -> int:
+        """Mark runs that were killed as "interrupted"; how many. Under the write lock only."""
+        if not run_rows.count_running(self.connection):
+            return 0
+        with self.transaction() as connection:
+            return run_rows.end_dead(connection)
+
     def runs(self) -> list[Run]:
-        """All runs, oldest first; one that was killed keeps the status "running"."""
+        """All runs, oldest first; one that was killed keeps the status "running" until the next
+        command that writes."""
         return run_rows.read_runs(self.connection)
 
     def record_failure(self, media_id: str, step: str, reason: str) -> None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import sqlite3
+import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from ecotone.errors import ProjectError
-from ecotone.store.migrations import migrate
+from ecotone.store.migrations import MIGRATIONS, migrate
 
 WAIT = 30.0  # seconds to wait for another process's transaction
 
@@ -21,6 +24,8 @@ def connect(path: Path, create: bool = False) -> sqlite3.Connection:
     """
     if not create and not path.is_file():
         raise ProjectError(f"{path}: no catalogue here; make a project first: ecotone init FOLDER")
+    if path.is_file() and not _can_write(path):
+        return _connect_to_read(path)
     try:
         connection = sqlite3.connect(
             path, timeout=WAIT, isolation_level=None, check_same_thread=False
@@ -38,12 +43,71 @@ def connect(path: Path, create: bool = False) -> sqlite3.Connection:
         migrate(connection, str(path))
     except sqlite3.Error as error:
         connection.close()
-        raise ProjectError(
-            f"{path}: not a catalogue of ecotone ({error}); move it away or restore a copy."
-        ) from error
+        raise ProjectError(_told(path, error)) from error
     except BaseException:
         connection.close()
         raise
+    return connection
+
+
+def _told(path: Path, error: sqlite3.Error) -> str:
+    """What an error of SQLite means for whoever opens a catalogue."""
+    text = str(error)
+    if "locked" in text or "busy" in text:
+        return f"{path}: another program holds it ({text}); wait until it has finished."
+    if "full" in text or "disk I/O" in text:
+        return f"{path}: cannot be written ({text}); free some space and run again."
+    return (f"{path}: not a catalogue of ecotone, or a damaged one ({error}); what is wrong tells: "
+            "ecotone check; what can be saved is saved by: ecotone repair")
+
+
+def _can_write(path: Path) -> bool:
+    return os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)
+
+
+def _connect_to_read(path: Path) -> sqlite3.Connection:
+    """A connection to a catalogue in a place where nothing may be written.
+
+    Where its newest rows still lie in a write-ahead log, or its schema is older, a copy in memory
+    is read: SQLite itself would need to write for both.
+    """
+    log = path.with_name(path.name + "-wal")
+    try:
+        if log.is_file() and log.stat().st_size:
+            connection = _in_memory(path, log)
+        else:
+            connection = _read_only(path)
+            if connection.execute("PRAGMA user_version").fetchone()[0] < len(MIGRATIONS):
+                source, connection = connection, _memory()
+                source.backup(connection)
+                source.close()
+        migrate(connection, str(path))
+        connection.execute("PRAGMA query_only = ON")
+    except sqlite3.Error as error:
+        raise ProjectError(_told(path, error)) from error
+    except OSError as error:
+        raise ProjectError(f"{path}: cannot be read ({error.strerror}).") from error
+    return connection
+
+
+def _read_only(path: Path) -> sqlite3.Connection:
+    # Nobody can write here, so nothing changes while it is read.
+    return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True,
+                           isolation_level=None, check_same_thread=False)
+
+
+def _memory() -> sqlite3.Connection:
+    return sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+
+
+def _in_memory(path: Path, log: Path) -> sqlite3.Connection:
+    connection = _memory()
+    with tempfile.TemporaryDirectory(prefix="ecotone-") as folder:
+        copy = Path(folder) / path.name
+        shutil.copyfile(path, copy)
+        shutil.copyfile(log, copy.with_name(log.name))
+        with closing(sqlite3.connect(copy)) as source:
+            source.backup(connection)
     return connection
 
 

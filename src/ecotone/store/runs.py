@@ -47,6 +47,20 @@ def finish_run(
     )
 
 
+def count_running(connection: sqlite3.Connection) -> int:
+    """Runs that have not said how they ended."""
+    query = "SELECT count(*) FROM run WHERE status = 'running'"
+    return int(connection.execute(query).fetchone()[0])
+
+
+def end_dead(connection: sqlite3.Connection) -> int:
+    """Mark all of them as "interrupted"; how many. Only while no command can be running."""
+    return connection.execute(
+        "UPDATE run SET status = 'interrupted', summary = ? WHERE status = 'running'",
+        (to_json({"error": "its process ended before it did"}),),
+    ).rowcount
+
+
 def read_runs(connection: sqlite3.Connection) -> list[Run]:
     """All runs, oldest first."""
     rows = connection.execute(
