@@ -1,4 +1,4 @@
-"""What a network learns individuals from: pictures on disk or in memory, and who is on them.
+"""What a network learns from: pictures on disk or in memory, and who is on them.
 
 N pictures, H = W the size that the network takes.
 """
@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
+from typing import Protocol, TypeVar
 
 import numpy as np
 
@@ -19,10 +20,52 @@ from ecotone.media.preprocess import Preprocessing
 
 Progress = Callable[[int, "int | None", str], None]
 WHOLE = (0.0, 0.0, 1.0, 1.0)
+Rows = TypeVar("Rows", bound="PictureRows")
+
+
+class Pictures(Protocol):
+    """Where N pictures are: paths (N,) with boxes (N, 4), or pictures (N, H, W, 3) uint8."""
+
+    @property
+    def paths(self) -> np.ndarray | None: ...
+
+    @property
+    def boxes(self) -> np.ndarray | None: ...
+
+    @property
+    def pictures(self) -> np.ndarray | None: ...
+
+    def __len__(self) -> int: ...
+
+
+class PictureRows:
+    """What frozen values of parallel arrays of pictures share; other fields hold for all rows."""
+
+    def take(self: Rows, rows: np.ndarray) -> Rows:
+        """Some of the pictures: indices or a boolean mask (N,)."""
+        arrays = {f.name: getattr(self, f.name) for f in fields(self)}
+        return replace(self, **{k: v[rows] for k, v in arrays.items()
+                                if isinstance(v, np.ndarray)})
+
+    def fingerprint(self) -> str:
+        """A hash of which pictures there are and what is known of them, for resuming."""
+        digest = hashlib.sha256()
+        for field in fields(self):
+            values = getattr(self, field.name)
+            if values is None:
+                continue
+            if not isinstance(values, np.ndarray):
+                digest.update(repr(values).encode("utf-8", "surrogateescape"))
+            elif values.dtype == object:
+                digest.update("\0".join(map(str, values)).encode("utf-8", "surrogateescape"))
+            else:
+                digest.update(np.ascontiguousarray(values).tobytes())
+            digest.update(b"\1")
+        return digest.hexdigest()
 
 
 @dataclass(frozen=True, eq=False)
-class IndividualPictures:
+class IndividualPictures(PictureRows):
     """Pictures of known individuals.
 
     individual, viewpoint, species, encounter, split: (N,) str, "" where not known. paths: (N,) Path
@@ -75,11 +118,6 @@ class IndividualPictures:
             text.append(np.array(values, dtype=object))
         return cls(*text, pictures=pictures)
 
-    def take(self, rows: np.ndarray) -> IndividualPictures:
-        """Some of the pictures: indices or a boolean mask (N,)."""
-        values = (getattr(self, f.name) for f in fields(self))
-        return IndividualPictures(*(None if v is None else v[rows] for v in values))
-
     def joined(self, other: IndividualPictures) -> IndividualPictures:
         """These and other pictures, both from disk or both in memory."""
         pairs = [(getattr(self, f.name), getattr(other, f.name)) for f in fields(self)]
@@ -88,25 +126,11 @@ class IndividualPictures:
         return IndividualPictures(*(None if a is None else np.concatenate([a, b])
                                     for a, b in pairs))
 
-    def fingerprint(self) -> str:
-        """A hash of which pictures there are and what is known of them, for resuming."""
-        digest = hashlib.sha256()
-        for field in fields(self):
-            values = getattr(self, field.name)
-            if values is None:
-                continue
-            if values.dtype == object:
-                digest.update("\0".join(map(str, values)).encode("utf-8", "surrogateescape"))
-            else:
-                digest.update(np.ascontiguousarray(values).tobytes())
-            digest.update(b"\1")
-        return digest.hexdigest()
-
 
 class Crops:
     """Pictures cut out and squashed to (H, W, 3) uint8, by row; kept where they fit in memory."""
 
-    def __init__(self, data: IndividualPictures, size: int, workers: int = 0,
+    def __init__(self, data: Pictures, size: int, workers: int = 0,
                  memory: int = 2 << 30) -> None:
         self._data, self._size, self._workers = data, size, workers
         self._way = Preprocessing(size, size, "uint8", "NHWC", interpolation="bilinear")
@@ -127,6 +151,11 @@ class Crops:
         self._kept = kept
         return failed
 
+    @property
+    def kept(self) -> np.ndarray | None:
+        """All pictures (N, H, W, 3) uint8 where `check` kept them, zeros for those that failed."""
+        return self._kept
+
     def load(self, row: int) -> np.ndarray:
         """One picture (H, W, 3) uint8. Raises MediaError when it cannot be read."""
         if self._kept is not None:
@@ -135,7 +164,8 @@ class Crops:
         if data.pictures is not None:
             return self._fitted(data.pictures[row])
         box = data.boxes[row] if data.boxes is not None else WHOLE
-        theta = float(data.theta[row]) if data.theta is not None else 0.0
+        turns = getattr(data, "theta", None)
+        theta = float(turns[row]) if turns is not None else 0.0
         if theta:
             return self._turned(data.paths[row], box, theta)
         return self._way.prepare(data.paths[row], [box])[0]
@@ -174,4 +204,4 @@ class Crops:
         return self._way.apply(crop(picture, box, self._way.context, self._way.square))
 
 
-__all__ = ["Crops", "IndividualPictures", "Progress"]
+__all__ = ["Crops", "IndividualPictures", "PictureRows", "Pictures", "Progress"]

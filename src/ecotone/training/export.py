@@ -9,7 +9,7 @@ import json
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -18,11 +18,18 @@ from ecotone.bundle.onnx_proto import load_model, save_model
 from ecotone.errors import BackendError
 from ecotone.media.preprocess import BYTE, Preprocessing
 from ecotone.training.feed import normalised
-from ecotone.training.network import ReidNetwork
 
 TOLERANCE = 1e-3  # between ONNX Runtime and torch, of every number of an embedding
 OPSET = 17
-INPUT, OUTPUT = "picture", "embedding"
+INPUT, EMBEDDING, SCORES = "picture", "embedding", "scores"
+
+
+class Exportable(Protocol):
+    """A network that can be written: pictures (n, 3, H, W) -> one tensor a name of `outputs`."""
+
+    name: str
+    image_size: int
+    outputs: tuple[str, ...]
 
 
 def preprocessing_of(size: int, mean: list[float], std: list[float]) -> Preprocessing:
@@ -32,10 +39,11 @@ def preprocessing_of(size: int, mean: list[float], std: list[float]) -> Preproce
 
 
 def export_onnx(
-    network: ReidNetwork, path: Path, mean: list[float], std: list[float],
+    network: Exportable, path: Path, mean: list[float], std: list[float],
     about: Mapping[str, str] | None = None, pictures: np.ndarray | None = None,
 ) -> float:
-    """Write the network; the largest difference of an embedding's number from torch's.
+    """Write the network; the largest difference of a number of its outputs from torch's, as a part
+    of the largest number where that is above 1.
 
     about: texts for the file's metadata. pictures: (n, H, W, 3) uint8 to compare on, default noise.
     The file is written when it agrees, in the place of an older one at once.
@@ -69,10 +77,10 @@ def export_onnx(
     return difference
 
 
-def _write(network: ReidNetwork, batch: torch.Tensor, path: Path) -> None:
+def _write(network: Exportable, batch: torch.Tensor, path: Path) -> None:
     """By the exporter that traces, which every version of torch so far has; else by the other."""
-    options: dict[str, Any] = {"input_names": [INPUT], "output_names": [OUTPUT]}
-    axes = {INPUT: {0: "n"}, OUTPUT: {0: "n"}}
+    options: dict[str, Any] = {"input_names": [INPUT], "output_names": list(network.outputs)}
+    axes = {name: {0: "n"} for name in (INPUT, *network.outputs)}
     with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
         warnings.simplefilter("ignore")
         try:
@@ -90,16 +98,18 @@ def _write(network: ReidNetwork, batch: torch.Tensor, path: Path) -> None:
             raise BackendError(f"{network.name}: cannot be exported to ONNX ({text}).") from error
 
 
-def _difference(network: ReidNetwork, batch: torch.Tensor, path: Path) -> float:
+def _difference(network: Exportable, batch: torch.Tensor, path: Path) -> float:
     import onnxruntime
 
     settings = onnxruntime.SessionOptions()
     settings.log_severity_level = 3
     session = onnxruntime.InferenceSession(str(path), settings, providers=["CPUExecutionProvider"])
-    found = session.run([OUTPUT], {INPUT: batch.numpy()})[0]
+    found = session.run(list(network.outputs), {INPUT: batch.numpy()})
     with torch.inference_mode():
-        wanted = network(batch).numpy()
-    return float(np.abs(found - wanted).max())
+        wanted = network(batch)
+    wanted = (wanted,) if isinstance(wanted, torch.Tensor) else wanted
+    pairs = [(one, two.numpy()) for one, two in zip(found, wanted, strict=True)]
+    return max(float(np.abs(one - two).max() / max(1.0, np.abs(two).max())) for one, two in pairs)
 
 
-__all__ = ["TOLERANCE", "export_onnx", "preprocessing_of"]
+__all__ = ["EMBEDDING", "INPUT", "SCORES", "TOLERANCE", "export_onnx", "preprocessing_of"]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import timm
@@ -41,6 +41,8 @@ class ReidNetwork(nn.Module):
     token. Raises InputError for a name that timm does not know.
     """
 
+    outputs = ("embedding",)
+
     def __init__(self, backbone: str, image_size: int,
                  options: Mapping[str, Any] | None = None) -> None:
         super().__init__()
@@ -53,16 +55,8 @@ class ReidNetwork(nn.Module):
         self.dimension = int(pooled.shape[1])
         self.pool = nn.Identity() if self.tokens else GeM()
         self.norm = nn.BatchNorm1d(self.dimension)
-        self._leave_out_unused(pooled)
+        self.used = leave_out_unused(self.backbone, pooled)
         self.backbone.train()
-
-    def _leave_out_unused(self, pooled: torch.Tensor) -> None:
-        """Layers of the backbone's own head get no gradient, for which DDP would wait."""
-        pooled.sum().backward()
-        self.used = [p for p in self.backbone.parameters() if p.grad is not None]
-        for parameter in self.backbone.parameters():
-            parameter.requires_grad_(parameter.grad is not None)
-            parameter.grad = None
 
     def forward(self, pictures: torch.Tensor) -> torch.Tensor:
         features = self.backbone.forward_features(pictures)
@@ -72,6 +66,17 @@ class ReidNetwork(nn.Module):
         if self.tokens:
             return self.backbone.forward_head(features, pre_logits=True)
         return features.mean(dim=(2, 3)) if pool is None else pool(features)
+
+
+def leave_out_unused(backbone: nn.Module, pooled: torch.Tensor) -> list[nn.Parameter]:
+    """The weights that lead to `pooled`; the others, of the backbone's own head, are frozen: they
+    get no gradient, for which DDP would wait."""
+    pooled.sum().backward()
+    used = [p for p in backbone.parameters() if p.grad is not None]
+    for parameter in backbone.parameters():
+        parameter.requires_grad_(parameter.grad is not None)
+        parameter.grad = None
+    return used
 
 
 def create_backbone(name: str, image_size: int, options: Mapping[str, Any] | None = None
@@ -184,7 +189,19 @@ def check_architecture(found: str, wanted: str, where: str) -> None:
         )
 
 
-def load_matching(network: ReidNetwork, state: dict[str, Any], where: str) -> list[str]:
+class WithBackbone(Protocol):
+    """A network around a backbone of which `used` weights count."""
+
+    name: str
+    backbone: nn.Module
+    used: list[nn.Parameter]
+
+    def state_dict(self) -> dict[str, Any]: ...
+
+    def load_state_dict(self, state: dict[str, Any], strict: bool = True) -> Any: ...
+
+
+def load_matching(network: WithBackbone, state: dict[str, Any], where: str) -> list[str]:
     """Put weights into a network; the names that it has and `state` lacks.
 
     Raises BackendError when shapes differ or nothing of the backbone is there.
@@ -211,4 +228,4 @@ def load_matching(network: ReidNetwork, state: dict[str, Any], where: str) -> li
 
 
 __all__ = ["GeM", "Learner", "OtherLoss", "ReidNetwork", "SubCenterHead", "check_architecture",
-           "create_backbone", "load_matching"]
+           "create_backbone", "leave_out_unused", "load_matching"]

@@ -124,6 +124,10 @@ class TrainingSettings:
         """Epochs of both stages."""
         return self.head_epochs + self.epochs
 
+    def rate(self, at: float) -> float:
+        """The learning rate at epoch `at`; it changes with whole epochs alone."""
+        return learning_rate(self, int(at))
+
 
 def learning_rate(settings: TrainingSettings, epoch: int) -> float:
     """The learning rate of an epoch, counted from 0 over both stages.
