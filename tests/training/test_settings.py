@@ -64,4 +64,4 @@ def test_without_torch_the_extra_is_named(monkeypatch) -> None:
     with pytest.raises(MissingExtraError, match=r"ecotone\[torch\]"):
         training.train_reid  # noqa: B018
     with pytest.raises(AttributeError):
-        training.train_classifier  # noqa: B018
+        training.train_nothing  # noqa: B018

@@ -37,6 +37,7 @@ KINDS = {
         "GlobalAveragePool", "AveragePool", "ReduceMean", "Transpose",
     ),
 }  # fmt: skip
+SCORES = "scores"  # the name of the probabilities in models of ecotone's training
 KIND_OF = {op: kind for kind, ops in KINDS.items() for op in ops}
 DTYPES = {
     "tensor(float)": "float32",
@@ -121,6 +122,7 @@ class OnnxBackend:
         graph = read_graph(model)
         widths = {o.name: o.shape[-1] if o.shape else None for o in plain.get_outputs()}
         fitting = [n for n in graph.outputs if widths.get(n) == len(self.classes)]
+        fitting.sort(key=lambda n: n != SCORES)  # an embedding may be as wide
         chosen = choose_tensors(
             graph, declared.scores or (fitting or graph.outputs)[0], bool(self.classes), embedding
         )

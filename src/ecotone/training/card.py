@@ -6,7 +6,7 @@ Source: the headings follow Mitchell et al. 2019, Model Cards for Model Reportin
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timezone
 from importlib import metadata
 from pathlib import Path
@@ -24,8 +24,11 @@ USE = (
 )
 
 
-def write_card(folder: Path, card: Mapping[str, Any]) -> dict[str, Any]:
-    """Write `card.json` and `CARD.md`; the card with date and versions."""
+def write_card(
+    folder: Path, card: Mapping[str, Any], page: Callable[[dict[str, Any]], str] | None = None
+) -> dict[str, Any]:
+    """Write `card.json` and `CARD.md`; the card with date and versions. page: default
+    `card_page`."""
     full = {
         "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "intended_use": USE, **card, "versions": {**versions(), **_libraries()},
@@ -33,7 +36,7 @@ def write_card(folder: Path, card: Mapping[str, Any]) -> dict[str, Any]:
     with replaced(folder / CARD) as file:
         file.write(json.dumps(full, indent=1, ensure_ascii=False) + "\n")
     with replaced(folder / CARD_TEXT) as file:
-        file.write(card_page(full))
+        file.write((page or card_page)(full))
     return full
 
 

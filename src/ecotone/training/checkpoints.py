@@ -20,6 +20,11 @@ LAST, BEST = "last.pt", "best.pt"
 
 
 def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
+    """Write the state of a training. Raises InputError when the disk refuses."""
+    save_tensors(path, {"format": FORMAT, **state})
+
+
+def save_tensors(path: Path, state: dict[str, Any]) -> None:
     """Write tensors and plain values. Raises InputError when the disk refuses."""
     temporary = None
     try:
@@ -27,7 +32,7 @@ def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
         handle, name = tempfile.mkstemp(prefix=f".{path.name}-", suffix=".tmp", dir=path.parent)
         temporary = Path(name)
         with open(handle, "wb") as file:
-            torch.save({"format": FORMAT, **state}, file)
+            torch.save(state, file)
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
@@ -66,4 +71,4 @@ def _sync_folder(folder: Path) -> None:
             os.close(handle)
 
 
-__all__ = ["BEST", "LAST", "load_checkpoint", "save_checkpoint"]
+__all__ = ["BEST", "LAST", "load_checkpoint", "save_checkpoint", "save_tensors"]

@@ -1,8 +1,9 @@
 """The training loop: epochs of two stages, mixed precision, validation, early stop, checkpoints.
 
 It knows nothing of what is learned: a learner is a module that gives the loss of a batch and can
-freeze its backbone; a control may choose what an epoch sees and take it back. A stopped training goes on from its last checkpoint exactly: every random
-choice is a function of seed, epoch and step, and the optimizer's state is kept.
+freeze its backbone; a control may choose what an epoch sees, and take it back. A stopped training
+goes on from its last checkpoint exactly: every random choice is a function of seed, epoch and step,
+and the optimizer's state is kept.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from ecotone.training.network import check_architecture
 from ecotone.training.published import NOT_STATED, Start, told_architecture
 
 WRAPPERS = ("state_dict", "model_state_dict", "model", "state_dict_ema", "teacher")
-FILES = ("best.pt", "model.safetensors", "pytorch_model.bin")
+FILES = ("model.pt", "best.pt", "model.safetensors", "pytorch_model.bin")
 POOL = re.compile(r"^(?:backbone\.)?(?:global_pool|pooling|pool)\.p$")
 HEADS = re.compile(
     r"^(?:backbone\.)?(?:final|fc|classifier|head|head\.fc|head\.l)\.(?:weight|bias)$"
@@ -44,9 +44,11 @@ def read_weights(path: Path, network: str) -> Start:
     tensors = {k: v for k, v in state.items() if isinstance(v, torch.Tensor)}
     if not tensors:
         raise BackendError(f"{path}: holds no weights.")
+    classes = whole.get("classes") if isinstance(whole.get("classes"), list) else []
     return Start(
         renamed(tensors), str(path), str(whole.get("license") or f"{NOT_STATED} in the file"),
-        *(whole.get(k) if isinstance(whole.get(k), list) else None for k in ("mean", "std")))
+        *(whole.get(k) if isinstance(whole.get(k), list) else None for k in ("mean", "std")),
+        tuple(str(c) for c in classes), _linear_head(tensors) if classes else None)
 
 
 def renamed(state: dict[str, Any]) -> dict[str, Any]:
@@ -82,6 +84,14 @@ def _own(state: dict[str, Any], path: Path, network: str) -> Start:
         str(about.get("licence", NOT_STATED)), about.get("mean"), about.get("std"),
         tuple(about.get("classes", ())), learner.get("head.weight"),
     )
+
+
+def _linear_head(tensors: dict[str, torch.Tensor]) -> torch.Tensor | None:
+    """Weights and, in the last column, biases of a classifier of ecotone, (K, D + 1)."""
+    weight, bias = tensors.get("head.weight"), tensors.get("head.bias")
+    if weight is None or bias is None or weight.ndim != 2:
+        return None
+    return torch.cat([weight, bias[:, None]], dim=1)
 
 
 def _read(path: Path) -> dict[str, Any]:
