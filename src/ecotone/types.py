@@ -25,7 +25,8 @@ class Detections:
     """Boxes on media, or whole media.
 
     id, media_id: (N,) str. bbox: (N, 4) float32, x y width height in 0..1 of the picture.
-    category: (N,) str, one of `CATEGORIES`. confidence: (N,) float32 in 0..1.
+    category: (N,) str, one of `CATEGORIES`. confidence: (N,) float32 in 0..1. frame_number: (N,)
+    int64, of a video, -1 for a picture.
     """
 
     id: np.ndarray
@@ -33,16 +34,19 @@ class Detections:
     bbox: np.ndarray
     category: np.ndarray
     confidence: np.ndarray
+    frame_number: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         n = len(self.id)
+        frames = np.full(n, -1) if self.frame_number is None else self.frame_number
+        object.__setattr__(self, "frame_number", np.asarray(frames, dtype=np.int64))
         object.__setattr__(self, "id", _strings(self.id))
         object.__setattr__(self, "media_id", _strings(self.media_id))
         object.__setattr__(self, "category", _strings(self.category))
         bbox = np.asarray(self.bbox, dtype=np.float32).reshape(-1, 4)
         object.__setattr__(self, "bbox", bbox)
         object.__setattr__(self, "confidence", np.asarray(self.confidence, dtype=np.float32))
-        for name in ("media_id", "bbox", "category", "confidence"):
+        for name in ("media_id", "bbox", "category", "confidence", "frame_number"):
             if len(getattr(self, name)) != n:
                 raise InputError(
                     f"Detections: {name} has {len(getattr(self, name))} rows, id has {n}; "
@@ -51,6 +55,19 @@ class Detections:
         unknown = sorted(set(self.category) - set(CATEGORIES))
         if unknown:
             raise InputError(f"Detections: category {unknown[0]!r} is none of {CATEGORIES}.")
+
+    @property
+    def shot(self) -> np.ndarray:
+        """What detections that are seen together share (N,) str: the picture, or the frame."""
+        pairs = zip(self.media_id, self.frame_number.tolist(), strict=True)
+        return _strings([m if frame < 0 else f"{m} frame {frame}" for m, frame in pairs])
+
+    def take(self, rows: np.ndarray) -> Detections:
+        """Some rows: indices or a boolean mask."""
+        return Detections(
+            self.id[rows], self.media_id[rows], self.bbox[rows], self.category[rows],
+            self.confidence[rows], self.frame_number[rows],
+        )
 
     def __len__(self) -> int:
         return len(self.id)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +16,7 @@ from typing import Any, Protocol, TypeVar
 import numpy as np
 
 from ecotone.backends.base import Outputs, run_backend
-from ecotone.errors import InputError, MediaError
+from ecotone.errors import InputError, MediaError, MissingExtraError
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -58,13 +58,15 @@ class ThreadRunner:
 
 @dataclass(frozen=True, eq=False)
 class Job:
-    """One picture to read. media_id: what a failure is recorded with. path: or a URL.
-    detection_ids: n strings. boxes: (n, 4), x y width height in 0..1."""
+    """One picture to read, or some frames of one video. media_id: what a failure is recorded with.
+    path: or a URL. detection_ids: n strings. boxes: (n, 4), x y width height in 0..1.
+    frame_numbers: (n,) of a video, None for a picture."""
 
     media_id: str
     path: str | Path
     detection_ids: tuple[str, ...]
     boxes: np.ndarray
+    frame_numbers: np.ndarray | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,6 +87,34 @@ class Failed:
     detections: int
 
 
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """A job's inputs (m, *shape) with the m detection ids that could be read; of the `lost` others
+    the reason, "" when there are none."""
+
+    media_id: str
+    inputs: Sequence[np.ndarray] | np.ndarray
+    detection_ids: tuple[str, ...]
+    lost: int = 0
+    reason: str = ""
+
+
+def prepare_job(job: Job, preprocessing: Any) -> Prepared:
+    """Read the picture of a job, or its frames, in one pass; never raises for a broken file."""
+    n = len(job.detection_ids)
+    try:
+        if job.frame_numbers is None:
+            inputs = preprocessing.prepare(job.path, job.boxes)
+            return Prepared(job.media_id, inputs, job.detection_ids)
+        inputs, read = preprocessing.prepare_frames(job.path, job.frame_numbers, job.boxes)
+    except (MediaError, InputError, MissingExtraError) as error:
+        return Prepared(job.media_id, (), (), n, str(error))
+    ids = tuple(d for d, ok in zip(job.detection_ids, read, strict=True) if ok)
+    lost = n - len(ids)
+    reason = f"{job.path}: {lost} frames cannot be decoded" if lost else ""
+    return Prepared(job.media_id, inputs, ids, lost, reason)
+
+
 def run_jobs(
     jobs: Iterable[Job],
     backend: Any,
@@ -95,27 +125,24 @@ def run_jobs(
 ) -> Iterator[Done | Failed]:
     """Scores and embeddings of the boxes of many pictures, batch by batch, in their order.
 
-    A picture that cannot be read becomes a `Failed` and never ends the run.
+    A picture that cannot be read becomes a `Failed` and never ends the run; so do the frames of a
+    video that cannot, while its others go on.
     Raises BackendError when the model itself fails.
     """
     if batch_size < 1:
         raise InputError(f"batch_size is {batch_size}, expected at least 1.")
     runner = runner or ThreadRunner(ahead=2 * batch_size)
 
-    def prepare(job: Job) -> tuple[Job, np.ndarray | str]:
-        try:
-            return job, backend.preprocessing.prepare(job.path, job.boxes)
-        except (MediaError, InputError) as error:
-            return job, str(error)
+    def prepare(job: Job) -> Prepared:
+        return prepare_job(job, backend.preprocessing)
 
     rows: list[np.ndarray] = []
     names: list[tuple[str, str]] = []
-    for job, prepared in runner.map(prepare, jobs):
-        if isinstance(prepared, str):
-            yield Failed(job.media_id, prepared, len(job.detection_ids))
-            continue
-        rows.extend(prepared)
-        names.extend((detection, job.media_id) for detection in job.detection_ids)
+    for prepared in runner.map(prepare, jobs):
+        if prepared.reason:
+            yield Failed(prepared.media_id, prepared.reason, prepared.lost)
+        rows.extend(prepared.inputs)
+        names.extend((detection, prepared.media_id) for detection in prepared.detection_ids)
         while len(rows) >= batch_size:
             yield _batch(backend, rows[:batch_size], names[:batch_size], scores, embeddings)
             del rows[:batch_size], names[:batch_size]

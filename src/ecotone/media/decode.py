@@ -36,9 +36,9 @@ def load_picture(
     from PIL import Image
 
     if isinstance(path, FrameOf):
-        return load_frame(*path, size)
-    if is_video(path) and not is_url(path):
-        return load_frame(Path(location(path)), 0, size)
+        return load_frame(path.path, path.number, size)
+    if is_video(path):
+        return load_frame(path, 0, size)
     source = _source(path)
     try:
         with Image.open(source) as picture:

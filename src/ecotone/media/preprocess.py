@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ecotone.errors import InputError
+from ecotone.errors import InputError, MediaError
 from ecotone.media.crop import crop, pixel_box
 from ecotone.media.decode import load_picture
+from ecotone.media.video import FrameOf, frames_of
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -137,7 +138,7 @@ class Preprocessing:
         return np.ascontiguousarray(pixels)
 
     def prepare(
-        self, path: str | Path, boxes: np.ndarray | Sequence[Sequence[float]]
+        self, path: str | Path | FrameOf, boxes: np.ndarray | Sequence[Sequence[float]]
     ) -> np.ndarray:
         """Inputs (n, *shape) of the n relative boxes (n, 4) of one picture, decoded once.
 
@@ -145,8 +146,31 @@ class Preprocessing:
         """
         boxes = np.asarray(boxes, dtype=np.float64).reshape(-1, 4)
         picture = load_picture(path, lambda w, h: self._decode_size(w, h, boxes))
-        cut = [crop(picture, box, self.context, self.square) for box in boxes]
-        return np.stack([self.apply(part) for part in cut])
+        return np.stack([self._input(picture, box) for box in boxes])
+
+    def prepare_frames(
+        self, path: str | Path, frame_numbers: Sequence[int] | np.ndarray,
+        boxes: np.ndarray | Sequence[Sequence[float]],
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Inputs (m, *shape) of n boxes (n, 4) on frames (n,) of a video, and which (n,) bool could
+        be read; the video is gone through once, in order. A number below 0 is the first frame.
+
+        Raises MediaError when none can be read.
+        """
+        boxes = np.asarray(boxes, dtype=np.float64).reshape(-1, 4)
+        at = np.maximum(np.asarray(frame_numbers, dtype=np.int64), 0)
+        inputs: list[np.ndarray | None] = [None] * len(boxes)
+        for number, picture in frames_of(path, at, lambda w, h: self._decode_size(w, h, boxes)):
+            for row in np.flatnonzero(at == number):
+                inputs[row] = self._input(picture, boxes[row])
+        read = np.array([one is not None for one in inputs], dtype=bool)
+        if len(boxes) and not read.any():
+            raise MediaError(f"{path}: frame {at[0]} cannot be read, nor any other of {len(at)}")
+        found = [one for one in inputs if one is not None]
+        return (np.stack(found) if found else np.zeros((0, *self.shape), self.dtype)), read
+
+    def _input(self, picture: Image.Image, box: np.ndarray) -> np.ndarray:
+        return self.apply(crop(picture, box, self.context, self.square))
 
     def _decode_size(self, width: int, height: int, boxes: np.ndarray) -> tuple[int, int] | None:
         """The picture size at which even the smallest box has the pixels that the model takes."""

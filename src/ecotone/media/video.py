@@ -6,16 +6,19 @@ frame at a time, and one whole number a frame for the times. M frames.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
+from os.path import basename, splitext
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ecotone.errors import MediaError, MissingExtraError
+from ecotone.media.location import is_url, location, open_seekable
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -53,16 +56,17 @@ class Video:
     _keys: np.ndarray | None = field(default=None, repr=False)  # those of frames to start from
 
 
-class FrameOf(NamedTuple):
+@dataclass(frozen=True)
+class FrameOf:
     """A picture that is one frame of a video."""
 
-    path: Path
+    path: str | Path
     number: int
 
     @property
     def name(self) -> str:
         """The file's name and the frame."""
-        return f"{self.path.name}, frame {self.number}"
+        return f"{basename(location(self.path))}, frame {self.number}"
 
     def __str__(self) -> str:
         return f"{self.path}, frame {self.number}"
@@ -74,7 +78,7 @@ def is_video(path: str | Path) -> bool:
     >>> is_video("cam1/CLIP.MOV"), is_video("cam1/a.jpg")
     (True, False)
     """
-    return Path(path).suffix.casefold() in ENDINGS
+    return splitext(location(path).partition("?")[0])[1].casefold() in ENDINGS
 
 
 def have_video() -> bool:
@@ -91,15 +95,15 @@ def probe(path: str | Path) -> Video:
 
     Raises MediaError when no frame can be read, MissingExtraError without PyAV.
     """
-    path = Path(path)
     _av()
+    where = location(path)
+    if is_url(where):
+        return _probe(where, 0, 0)
     try:
-        status = path.stat()
+        status = os.stat(where)
     except OSError as error:
-        raise MediaError(f"{path}: {_missing(path, error)}") from error
-    if path.is_file() and not status.st_size:
-        raise MediaError(f"{path}: the file is empty (0 bytes)")
-    return _probe(path, status.st_mtime_ns, status.st_size)
+        raise MediaError(f"{where}: {_missing(where, error)}") from error
+    return _probe(where, status.st_mtime_ns, status.st_size)
 
 
 def frames_of(
@@ -117,7 +121,7 @@ def frames_of(
     if not wanted:
         return
     with ExitStack() as stack:
-        source = _Reader(video, Path(path), stack)
+        source = _Reader(video, location(path), stack)
         for number in wanted:
             frame = source.read(number)
             if frame is not None:
@@ -142,7 +146,7 @@ def small_frames(path: str | Path, width: int, height: int) -> Iterator[tuple[in
     """(number, grey (height, width) uint8) of every frame that can be decoded, in order."""
     video = probe(path)
     with ExitStack() as stack:
-        for number, frame in _Reader(video, Path(path), stack).every():
+        for number, frame in _Reader(video, location(path), stack).every():
             yield number, frame.reformat(width, height, "gray").to_ndarray()
 
 
@@ -155,11 +159,12 @@ def _av() -> Any:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[tuple[Any, Any]]:
+def _opened(path: str) -> Iterator[tuple[Any, Any]]:
     """Container and video stream. Raises MediaError when it is no video that can be read."""
     av = _av()
     try:
-        container = av.open(str(path), metadata_errors="replace")
+        file = open_seekable(path) if is_url(path) else path
+        container = av.open(file, metadata_errors="replace")
     except (av.error.FFmpegError, OSError, ValueError) as error:
         raise MediaError(f"{path}: {_missing(path, error)}") from error
     with container:
@@ -178,20 +183,21 @@ def _opened(path: Path) -> Iterator[tuple[Any, Any]]:
         yield container, stream
 
 
-def _missing(path: Path, error: Exception) -> str:
-    if not path.exists():
+def _missing(path: str, error: Exception) -> str:
+    """Why a file cannot be opened."""
+    if isinstance(error, FileNotFoundError):
         return "the file is missing"
-    if path.is_dir():
-        return "a folder, not a video"
     if isinstance(error, PermissionError):
         return "no permission to read the file"
-    if not path.stat().st_size:
+    if os.path.isdir(path):
+        return "a folder, not a video"
+    if not is_url(path) and os.path.isfile(path) and not os.path.getsize(path):
         return "the file is empty (0 bytes)"
     return "not a video that can be read, damaged or cut off"
 
 
 @lru_cache(maxsize=32)
-def _probe(path: Path, modified: int, size: int) -> Video:
+def _probe(path: str, modified: int, size: int) -> Video:
     """`probe` of a file as it is now; kept, since every frame is found by it."""
     with _opened(path) as (container, stream):
         stamps, keys, problem = _packets(container, stream)
@@ -314,7 +320,7 @@ def _decoded(container: Any, stream: Any) -> Iterator[Any]:
 class _Reader:
     """Reads frames by number, forwards; seeks where a later start lies well before the next one."""
 
-    def __init__(self, video: Video, path: Path, stack: ExitStack) -> None:
+    def __init__(self, video: Video, path: str, stack: ExitStack) -> None:
         self._video, self._path, self._stack = video, path, stack
         self._seeks = video._keys is not None
         self._open()

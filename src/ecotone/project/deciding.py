@@ -210,7 +210,8 @@ def draw_box(
         made = rows.insert_decision(connection, key, "box", author, now(), content)
         table = read_labels(connection, [medium])
         counting, _ = counting_labels(table, here)
-        insert_box(connection, made.n, medium, replaces, box, category)
+        frame = _frame_number(connection, medium, int(detection.rpartition(":")[2]))
+        insert_box(connection, made.n, medium, replaces, box, category, frame)
         if not add and detection in counting:
             _carry_label(connection, table, counting[detection][0], made_id, made)
         return made, made_id
@@ -328,6 +329,14 @@ def _next_number(connection: Any, media_id: str) -> int:
     return 1 + connection.execute(
         """SELECT coalesce(max(d.number), 0) FROM detection d JOIN medium m ON m.n = d.medium
            WHERE m.id = ?""", (media_id,)
+    ).fetchone()[0]
+
+
+def _frame_number(connection: Any, media_id: str, number: int) -> int | None:
+    """The frame of a video that a detection is on."""
+    return connection.execute(
+        """SELECT d.frame_number FROM detection d JOIN medium m ON m.n = d.medium
+           WHERE m.id = ? AND d.number = ?""", (media_id, number)
     ).fetchone()[0]
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from ecotone.errors import MediaError
+from ecotone.media.video import FrameOf
 from ecotone.project.gathering import DETECTOR, take, taxonomy_of
 from ecotone.report import Gallery, Picture, choose
 from ecotone.types import Detections, GlobalScores, Posteriors
@@ -42,6 +43,7 @@ class Shown:
 
     detections and posteriors: N rows in one order. media: the catalogue's table. labels: by
     detection id. scores: by global model, N rows. out_of_fold: probabilities (K,) by detection id.
+    people: boxes of people by what is seen together (`Detections.shot`).
     """
 
     detections: Detections
@@ -52,6 +54,10 @@ class Shown:
     out_of_fold: Mapping[str, np.ndarray] = field(default_factory=dict)
     people: Mapping[str, Sequence[Sequence[float]]] = field(default_factory=dict)
     blur_people: bool = True
+
+    def picture(self, row: int, at: int) -> Path | FrameOf:
+        """Where the pixels of a detection are; at: the row of its medium."""
+        return self.media.picture(at, self.detections.frame_number[row])
 
 
 def read_shown(
@@ -69,8 +75,9 @@ def read_shown(
     names = [n for n in record.get("score_models", []) if n != DETECTOR and n in there]
     folder = project.path / "vectors"
     people: dict[str, list[Sequence[float]]] = {}
+    shot = everything.shot
     for row in np.flatnonzero(everything.category == "human"):
-        people.setdefault(everything.media_id[row], []).append(everything.bbox[row].tolist())
+        people.setdefault(shot[row], []).append(everything.bbox[row].tolist())
     held = record.get("out_of_fold", {})
     return Shown(
         take(everything, rows), Posteriors(ids, posteriors.values[kept], posteriors.classes),
@@ -185,7 +192,7 @@ def _picture(shown: Shown, row: int, media: Mapping[str, int]) -> Picture:
     label, score = _global_label(shown, row)
     at = media[shown.detections.media_id[row]]
     crop, whole, size, hidden, problem = cut_out(
-        shown, row, Path(str(shown.media.path[at])), values)
+        shown, row, shown.picture(row, at), values)
     return Picture(
         file=str(shown.media.file_path[at]), prediction=classes[order[0]],
         probability=float(values[order[0]]),
@@ -198,7 +205,7 @@ def _picture(shown: Shown, row: int, media: Mapping[str, int]) -> Picture:
 
 
 def cut_out(
-    shown: Shown, row: int, path: Path, values: np.ndarray
+    shown: Shown, row: int, path: Path | FrameOf, values: np.ndarray
 ) -> tuple[bytes | None, bytes | None, tuple[int, int], bool, str]:
     """Crop, whole picture, size of the crop, whether people were made unrecognisable, and why there
     is no picture. values: probabilities (K,) of the row."""
@@ -206,7 +213,7 @@ def cut_out(
 
     people: list[Sequence[float]] = []
     if shown.blur_people:
-        people = list(shown.people.get(shown.detections.media_id[row], ()))
+        people = list(shown.people.get(str(shown.detections.take([row]).shot[0]), ()))
         if _may_be_a_person(shown, row, values):
             people.append(shown.detections.bbox[row].tolist())
     try:

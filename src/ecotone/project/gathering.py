@@ -264,7 +264,4 @@ def taxonomy_of(catalog: Any, scores: dict[str, GlobalScores]) -> Taxonomy | Non
 
 def take(detections: Detections, rows: np.ndarray) -> Detections:
     """Some rows of Detections: indices or a boolean mask."""
-    return Detections(
-        detections.id[rows], detections.media_id[rows], detections.bbox[rows],
-        detections.category[rows], detections.confidence[rows],
-    )
+    return detections.take(rows)

@@ -243,7 +243,7 @@ def train_network(
         if name in named.individual:
             place = at[detections.media_id[n]]
             rows.append(IndividualRow(
-                Path(str(media.path[place])), named.individual[name],
+                media.picture(place, detections.frame_number[n]), named.individual[name],
                 named.viewpoint.get(name, ""), labels.get(name, ""),
                 tuple(float(v) for v in detections.bbox[n]),
                 encounter=str(media.event_id[place])))

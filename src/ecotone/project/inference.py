@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from ecotone.types import Detections
 Progress = Callable[[int, int | None, str], None]
 SMALL = 1e-4  # scores below are dropped ...
 DROPPED = 1e-3  # ... as long as a row loses no more than this
+FRAMES = 32  # boxes of a video that are read in one go
 ROWS, SECONDS = 1000, 10.0  # finished rows are written after so many, or after so long
 ZERO_SHOT = "openclip"  # takes the project's classes where no file names others
 
@@ -190,9 +191,11 @@ def _stream(
     runner = ThreadRunner(project.config.workers, ahead=2 * size)
     media = project.catalog.media()
     path_of = dict(zip(media.id, media.path, strict=True))
-    jobs = _jobs(path_of, everything, pending)
+    videos = set(media.id[media.is_video])
+    jobs = _jobs(path_of, everything, pending, videos)
     total, seen = int(pending.sum()), 0
     failing = {f.media_id for f in project.catalog.failures()}
+    broken: set[str] = set()
     with _Keeper(project, name, backend, wanted) as keeper:
         for result in run_jobs(jobs, backend, size, *wanted, runner):
             if isinstance(result, Failed):
@@ -200,11 +203,13 @@ def _stream(
                 reason = result.reason.removeprefix(path)  # the catalogue knows the path
                 project.catalog.record_failure(result.media_id, command, reason)
                 tally.failed.append(path + reason)
+                broken.add(result.media_id)
                 seen += result.detections
             else:
                 keeper.add(result.detection_ids, result.outputs)
-                for medium in failing & set(result.media_ids):
-                    project.catalog.clear_failure(medium)  # it can be read now
+                for medium in (failing - broken) & set(result.media_ids):
+                    # It can be read now; of a video that is cut off still not all.
+                    project.catalog.clear_failure(medium, command if medium in videos else None)
                 seen += len(result.detection_ids)
                 tally.done += len(result.detection_ids)
             say(seen, total, f"{command} by {name}")
@@ -254,18 +259,29 @@ class _Keeper:
             self._writers["scores"] = ScoreWriter(*self._place, self._backend.classes, complete)
 
 
-def _jobs(path_of: dict[str, str], everything: Detections, pending: np.ndarray) -> Iterator[Any]:
-    """One job a picture with all its pending boxes, in the order of the catalogue."""
+def _jobs(
+    path_of: dict[str, str], everything: Detections, pending: np.ndarray, videos: Container[str]
+) -> Iterator[Any]:
+    """One job a picture with all its pending boxes, in the order of the catalogue; of a video, one
+    for every `FRAMES` boxes in the order of its frames, so that memory stays bounded."""
     from ecotone.engine.local import Job
 
     rows = np.flatnonzero(pending)
     ids = everything.media_id[rows]
     starts = np.flatnonzero(np.r_[True, ids[1:] != ids[:-1]]) if len(rows) else rows
     for part in np.split(rows, starts[1:]):
-        if len(part):
-            medium = everything.media_id[part[0]]
+        if not len(part):
+            continue
+        medium = everything.media_id[part[0]]
+        if medium not in videos:
             names = tuple(everything.id[part])
             yield Job(medium, path_of[medium], names, everything.bbox[part])
+            continue
+        part = part[np.argsort(everything.frame_number[part], kind="stable")]
+        for start in range(0, len(part), FRAMES):
+            some = part[start : start + FRAMES]
+            yield Job(medium, path_of[medium], tuple(everything.id[some]), everything.bbox[some],
+                      everything.frame_number[some])
 
 
 def fingerprints(backend: Any) -> dict[str, str]:

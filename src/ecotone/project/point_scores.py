@@ -42,12 +42,14 @@ class PointScores:
         catalog = project.catalog
         media, detections = catalog.media(), catalog.detections()
         row = {m: n for n, m in enumerate(media.id)}
-        self._where: dict[str, tuple[str, np.ndarray]] = {}
+        self._where: dict[str, tuple[Any, np.ndarray]] = {}
         self._print: dict[str, str] = {}
-        for d, m, box in zip(detections.id, detections.media_id, detections.bbox, strict=True):
-            self._where[d] = (str(media.path[row[m]]), box)
+        for d, m, box, frame in zip(detections.id, detections.media_id, detections.bbox,
+                                    detections.frame_number.tolist(), strict=True):
+            self._where[d] = (media.picture(row[m], frame), box)
             content = media.content_hash[row[m]] or media.path[row[m]]
-            self._print[d] = f"{content} {box.tolist()}"
+            of = f" frame {frame}" if frame >= 0 else ""
+            self._print[d] = f"{content}{of} {box.tolist()}"
         self._say = progress or (lambda done, total, text: None)
         self._side = LocalSettings().side
         self._held: OrderedDict[str, Any] = OrderedDict()

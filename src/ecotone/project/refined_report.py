@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -187,7 +186,7 @@ def _picture(
     table, media = audit.table, shown.media
     at = of_medium[shown.detections.media_id[number]]
     crop, whole, size, hidden, problem = cut_out(
-        shown, number, Path(str(media.path[at])), np.zeros(0))
+        shown, number, shown.picture(number, at), np.zeros(0))
     probability, changed = float(table.probability[row]), bool(audit.changed[row])
     return RefinedPicture(
         file=str(media.file_path[at]), prediction=audit.names.of(table.became[row])[0],

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,9 +20,10 @@ def shown_of(project: Any, media: Any, detections: Detections, rows: Sequence[in
     use = take(detections, np.asarray(rows, dtype=np.intp))
     people: dict[str, list] = {}
     here = set(use.media_id.tolist())
+    shot = detections.shot
     for row in np.flatnonzero(detections.category == "human"):
         if detections.media_id[row] in here:
-            people.setdefault(detections.media_id[row], []).append(detections.bbox[row].tolist())
+            people.setdefault(shot[row], []).append(detections.bbox[row].tolist())
     folder, catalog = project.path / "vectors", project.catalog
     return Shown(
         use, Posteriors(use.id, np.zeros((len(use), 0)), ()), media, {},
@@ -52,7 +52,7 @@ class Shots:
         media = self._shown.media
         at = self._medium[self._shown.detections.media_id[row]]
         crop, whole, size, hidden, problem = cut_out(
-            self._shown, row, Path(str(media.path[at])), np.zeros(0))
+            self._shown, row, self._shown.picture(row, at), np.zeros(0))
         return {
             "file": str(media.file_path[at]), "place": str(media.deployment_id[at]),
             "time": str(media.timestamp[at]).replace("T", " ")[:16], "crop": crop, "whole": whole,

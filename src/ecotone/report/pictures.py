@@ -14,6 +14,8 @@ from ecotone.errors import MediaError
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+    from ecotone.media.video import FrameOf
+
 CROP_SIDE, WHOLE_SIDE = 264, 560  # pixels
 CROP_BYTES, WHOLE_BYTES = 22_000, 52_000  # a page of 60 pictures stays below 6 MB
 CONTEXT = 0.08  # added around a box, share of its longer side
@@ -21,7 +23,7 @@ WHOLE_BOX = np.array([0.0, 0.0, 1.0, 1.0], dtype=np.float32)
 
 
 def make_pictures(
-    path: Path, bbox: Sequence[float], people: Sequence[Sequence[float]] = ()
+    path: Path | FrameOf, bbox: Sequence[float], people: Sequence[Sequence[float]] = ()
 ) -> tuple[bytes, bytes | None, tuple[int, int]]:
     """JPEG bytes of a detection and of its whole picture with the box drawn, and the crop's size.
 
@@ -82,7 +84,7 @@ def blur(picture: Image, box: Sequence[float]) -> Image:
     return result
 
 
-def _load(path: Path, box: np.ndarray, people: Sequence[Sequence[float]]) -> Image:
+def _load(path: Path | FrameOf, box: np.ndarray, people: Sequence[Sequence[float]]) -> Image:
     from ecotone.media.decode import load_picture
 
     share = max(float(box[2:].max()), 0.02)

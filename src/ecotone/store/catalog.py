@@ -269,6 +269,13 @@ class Catalog:
         with self.transaction() as connection:
             return media_rows.replace_boxes(connection, boxes_of, detector)
 
+    def set_videos(
+        self, facts: Mapping[str, tuple[float | None, Sequence[int] | None]]
+    ) -> None:
+        """Set frame rate and frames looked at of videos, by media id; see `store.media`."""
+        with self.transaction() as connection:
+            media_rows.set_videos(connection, facts)
+
     def add_labels(
         self, labels: Iterable[NewLabel], author: str = "", source: str = ""
     ) -> int:

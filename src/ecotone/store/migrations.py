@@ -198,9 +198,20 @@ _CHECKSUMS = (
     "ALTER TABLE shard ADD COLUMN digest TEXT NOT NULL DEFAULT ''",
 )
 
+# Videos. frame_rate: mean frames a second, 0 unknown, NULL for a picture. frames_processed: json
+# list of the frames that were looked at. sampling: how they were chosen, "" by a detector's file.
+_VIDEOS = (
+    "ALTER TABLE medium ADD COLUMN frame_rate REAL",
+    "ALTER TABLE medium ADD COLUMN frames INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE medium ADD COLUMN frames_processed TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE medium ADD COLUMN sampling TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE detection ADD COLUMN frame_number INTEGER",
+)
+
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
     _FIRST, _STUDIES, _REFINEMENTS, _SUGGESTIONS, _INDIVIDUALS, _DECISIONS, _DISCOVERIES, _NAMINGS,
     _CHECKSUMS,
+    _VIDEOS,
 )
 
 

@@ -17,9 +17,10 @@ _COUNT = """SELECT medium, number, replaces FROM person_box
 
 def insert_box(
     connection: sqlite3.Connection, decision: int, media_id: str, replaces: int,
-    bbox: Sequence[float], category: str,
+    bbox: Sequence[float], category: str, frame_number: int | None = None,
 ) -> int:
-    """Put a box in the place of another (number `replaces`, or NONE); its number.
+    """Put a box in the place of another (number `replaces`, or NONE); its number. frame_number: of
+    a video.
 
     Call within a transaction.
     """
@@ -28,8 +29,9 @@ def insert_box(
         "SELECT coalesce(max(number), 0) FROM detection WHERE medium = ?", (medium,)
     ).fetchone()[0]
     connection.execute(
-        """INSERT INTO detection (medium, number, x, y, width, height, category, confidence)
-           VALUES (?, ?, ?, ?, ?, ?, ?, 1)""", (medium, number, *bbox, category),
+        """INSERT INTO detection (medium, number, x, y, width, height, category, confidence,
+           frame_number) VALUES (?, ?, ?, ?, ?, ?, ?, 1, ?)""",
+        (medium, number, *bbox, category, frame_number),
     )
     connection.execute(
         "INSERT INTO person_box (decision, medium, number, replaces) VALUES (?, ?, ?, ?)",

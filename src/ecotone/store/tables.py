@@ -6,10 +6,12 @@ M media, N detections, L labels. Texts are object arrays of str, "" where nothin
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
-from ecotone.media.location import join
+from ecotone.media.location import is_url, join
+from ecotone.media.video import FrameOf
 
 
 @dataclass(frozen=True, eq=False)
@@ -20,7 +22,8 @@ class MediaTable:
     8601 local time, corrected where the camera's clock was wrong), event_id, content_hash, camera,
     detector, failure (reasons, "" = fine), original_timestamp (as the camera's clock said),
     time_zone (of `timestamp`, "" = nobody said): (M,) str. width, height: (M,) int64 pixels, 0 =
-    unknown.
+    unknown. Of videos, frame_rate: (M,) float64 mean frames a second, 0 = unknown, NaN for a
+    picture; frames: (M,) int64; frames_processed: (M,) tuples of the frame numbers looked at.
     """
 
     id: np.ndarray
@@ -39,6 +42,20 @@ class MediaTable:
     failure: np.ndarray
     original_timestamp: np.ndarray
     time_zone: np.ndarray
+    frame_rate: np.ndarray
+    frames: np.ndarray
+    frames_processed: np.ndarray
+
+    @property
+    def is_video(self) -> np.ndarray:
+        """Which media are videos (M,) bool."""
+        return ~np.isnan(self.frame_rate)
+
+    def picture(self, row: int, frame_number: int = -1) -> str | Path | FrameOf:
+        """Where the pixels of a detection are: a file or URL, or a frame of one."""
+        text = str(self.path[row])
+        path = text if is_url(text) else Path(text)
+        return FrameOf(path, max(int(frame_number), 0)) if self.is_video[row] else path
 
     def __len__(self) -> int:
         return len(self.id)
@@ -91,7 +108,10 @@ class LabelTable:
 
 @dataclass(frozen=True)
 class NewMedium:
-    """One picture to be registered; `failure` is why it cannot be read, "" when it can."""
+    """One picture or video to be registered; `failure` is why it cannot be read, "" when it can.
+
+    frame_rate: None for a picture. chosen: frames to look at, chosen by `sampling`.
+    """
 
     id: str
     root: str
@@ -106,6 +126,10 @@ class NewMedium:
     size: int = 0
     modified: int = 0
     failure: str = ""
+    frame_rate: float | None = None
+    frames: int = 0
+    chosen: tuple[int, ...] = ()
+    sampling: str = ""
 
 
 @dataclass(frozen=True)
@@ -119,6 +143,8 @@ class KnownFile:
     modified: int
     content_hash: str
     failed: bool
+    sampling: str = ""
+    detector: str = ""
 
 
 @dataclass(frozen=True)
@@ -184,11 +210,13 @@ class KeptStudy:
 
 @dataclass(frozen=True)
 class Box:
-    """One detection of a medium: x y width height in 0..1, category, confidence."""
+    """One detection of a medium: x y width height in 0..1, category, confidence, and the frame of
+    a video."""
 
     bbox: tuple[float, float, float, float]
     category: str
     confidence: float
+    frame_number: int | None = None
 
 
 @dataclass(frozen=True)
