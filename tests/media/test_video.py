@@ -107,7 +107,7 @@ def test_without_the_extra_it_says_what_to_install(tmp_path: Path, monkeypatch) 
 
 def test_too_large_is_refused(tmp_path: Path, monkeypatch) -> None:
     path = make_video(tmp_path / "a.mp4", 2)
-    monkeypatch.setattr("ecotone.media.video.LARGEST", 1000)
+    monkeypatch.setattr("ecotone.media.video_file.LARGEST", 1000)
     with pytest.raises(MediaError, match="too large to decode safely"):
         probe(path)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import lru_cache
 from os.path import basename, splitext
@@ -17,16 +17,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ecotone.errors import MediaError, MissingExtraError
-from ecotone.media.location import is_url, location, open_seekable
+from ecotone.errors import MediaError
+from ecotone.media.location import is_url, location
+from ecotone.media.video_file import decoded, opened, packets_of, pyav, why_not
 
 if TYPE_CHECKING:
     from PIL import Image
 
 ENDINGS = frozenset({".mp4", ".avi", ".mov", ".m4v", ".mkv", ".mts"})
-LARGEST = 100_000_000  # pixels of a frame; larger ones are refused before they are decoded
 LOST = 0.01  # share of the frames a header promises that may be missing without a word
-THREADS = 4  # of one decoder, at most
 NEAR = 4  # frames that are decoded rather than sought over
 Size = tuple[int, int]  # width, height
 
@@ -95,14 +94,14 @@ def probe(path: str | Path) -> Video:
 
     Raises MediaError when no frame can be read, MissingExtraError without PyAV.
     """
-    _av()
+    pyav()
     where = location(path)
     if is_url(where):
         return _probe(where, 0, 0)
     try:
         status = os.stat(where)
     except OSError as error:
-        raise MediaError(f"{where}: {_missing(where, error)}") from error
+        raise MediaError(f"{where}: {why_not(where, error)}") from error
     return _probe(where, status.st_mtime_ns, status.st_size)
 
 
@@ -150,57 +149,11 @@ def small_frames(path: str | Path, width: int, height: int) -> Iterator[tuple[in
             yield number, frame.reformat(width, height, "gray").to_ndarray()
 
 
-def _av() -> Any:
-    try:
-        import av
-    except ImportError:
-        raise MissingExtraError("reading videos", "video") from None
-    return av
-
-
-@contextmanager
-def _opened(path: str) -> Iterator[tuple[Any, Any]]:
-    """Container and video stream. Raises MediaError when it is no video that can be read."""
-    av = _av()
-    try:
-        file = open_seekable(path) if is_url(path) else path
-        container = av.open(file, metadata_errors="replace")
-    except (av.error.FFmpegError, OSError, ValueError) as error:
-        raise MediaError(f"{path}: {_missing(path, error)}") from error
-    with container:
-        if not container.streams.video:
-            what = "sound alone" if container.streams.audio else "no pictures"
-            raise MediaError(f"{path}: not a video ({what} in it)")
-        stream = container.streams.video[0]
-        context = stream.codec_context
-        if context is None:
-            raise MediaError(f"{path}: its coding is not known to this FFmpeg")
-        if context.width * context.height > LARGEST:
-            raise MediaError(
-                f"{path}: too large to decode safely ({context.width} x {context.height} pixels)"
-            )
-        stream.thread_type, context.thread_count = "AUTO", THREADS
-        yield container, stream
-
-
-def _missing(path: str, error: Exception) -> str:
-    """Why a file cannot be opened."""
-    if isinstance(error, FileNotFoundError):
-        return "the file is missing"
-    if isinstance(error, PermissionError):
-        return "no permission to read the file"
-    if os.path.isdir(path):
-        return "a folder, not a video"
-    if not is_url(path) and os.path.isfile(path) and not os.path.getsize(path):
-        return "the file is empty (0 bytes)"
-    return "not a video that can be read, damaged or cut off"
-
-
 @lru_cache(maxsize=32)
 def _probe(path: str, modified: int, size: int) -> Video:
     """`probe` of a file as it is now; kept, since every frame is found by it."""
-    with _opened(path) as (container, stream):
-        stamps, keys, problem = _packets(container, stream)
+    with opened(path) as (container, stream):
+        stamps, keys, problem = packets_of(container, stream)
         declared = int(stream.frames or 0)
         base = float(stream.time_base or 0) or 1.0
         facts = {**dict(container.metadata), **dict(stream.metadata)}
@@ -208,8 +161,8 @@ def _probe(path: str, modified: int, size: int) -> Video:
         length = float(container.duration or 0) / 1e6
         reorders = bool(stream.codec_context.has_b_frames)
         timed = _are_times(stamps) and not (container.format.name == "avi" and reorders)
-    with _opened(path) as (container, stream):
-        first = next(iter(_decoded(container, stream)), None)
+    with opened(path) as (container, stream):
+        first = next(iter(decoded(container, stream)), None)
         if first is None:
             raise MediaError(f"{path}: no frame of it can be decoded")
         turn = int(round(float(getattr(first, "rotation", 0) or 0) / 90.0)) * 90 % 360
@@ -225,27 +178,6 @@ def _probe(path: str, modified: int, size: int) -> Video:
         (360 - turn) % 360, _created(facts), _camera(facts), times, problem, order,
         np.sort(np.asarray(keys, dtype=np.int64)) if timed else None,
     )
-
-
-def _packets(container: Any, stream: Any) -> tuple[list[int | None], list[int], str]:
-    """Times of the frames in file order, of those to start from, and what is wrong."""
-    av = _av()
-    stamps: list[int | None] = []
-    keys: list[int] = []
-    problem = ""
-    try:
-        for packet in container.demux(stream):
-            if not packet.size or packet.is_discard:
-                continue
-            if packet.is_corrupt:
-                problem = "the file is damaged or cut off"
-                continue
-            stamps.append(packet.pts)
-            if packet.is_keyframe and packet.pts is not None:
-                keys.append(packet.pts)
-    except (av.error.FFmpegError, OSError) as error:
-        problem = f"the file is damaged after {len(stamps):,} frames ({_short(error)})"
-    return stamps, keys, problem
 
 
 def _are_times(stamps: list[int | None]) -> bool:
@@ -294,29 +226,6 @@ def _camera(facts: dict[str, str]) -> str:
     return " ".join(dict.fromkeys(w for w in words if w))
 
 
-def _short(error: Exception) -> str:
-    return str(getattr(error, "strerror", "") or error).splitlines()[0][:80]
-
-
-def _decoded(container: Any, stream: Any) -> Iterator[Any]:
-    """Frames from where the container stands; packets that cannot be decoded are passed over."""
-    av = _av()
-    packets = container.demux(stream)
-    while True:
-        try:
-            packet = next(packets)
-        except StopIteration:
-            return
-        except (av.error.FFmpegError, OSError):  # the file ends here, whatever it promised
-            with suppress(av.error.FFmpegError):
-                yield from stream.codec_context.decode(None)
-            return
-        try:
-            yield from packet.decode()
-        except av.error.FFmpegError:
-            continue
-
-
 class _Reader:
     """Reads frames by number, forwards; seeks where a later start lies well before the next one."""
 
@@ -326,8 +235,8 @@ class _Reader:
         self._open()
 
     def _open(self) -> None:
-        self._container, self._stream = self._stack.enter_context(_opened(self._path))
-        self._frames = _decoded(self._container, self._stream)
+        self._container, self._stream = self._stack.enter_context(opened(self._path))
+        self._frames = decoded(self._container, self._stream)
         self._at = -1  # number of the frame read last
         self._last: Any = None
 
@@ -371,9 +280,9 @@ class _Reader:
         before = self._at
         try:
             self._container.seek(int(keys[place]), backward=True, stream=self._stream)
-            self._frames = _decoded(self._container, self._stream)
+            self._frames = decoded(self._container, self._stream)
             landed = next((at for at, _ in self.every()), None)
-        except _av().error.FFmpegError:
+        except pyav().error.FFmpegError:
             landed = None
         if landed is None or not before < landed <= number:
             self._seeks = False
