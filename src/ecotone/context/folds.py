@@ -1,6 +1,6 @@
 """Held-out values of labelled pictures and their bursts: what the context term is learned on.
 
-P pictures, n labelled ones, L pictures of the labelled units, K classes, F windows.
+P pictures, n labelled ones, L pictures of their events, K classes, F windows.
 """
 
 from __future__ import annotations
@@ -106,7 +106,9 @@ def make_folds(known: Known, by: np.ndarray, start: Any, learn: bool) -> Folds |
         return None
     names = unit_names(units, known.where)[known.rows]
     fold_of_row = stratified_folds(known.target.argmax(axis=1), names, FOLDS, known.seed)
-    look = np.flatnonzero(np.isin(units, mine))
+    # Only labelled pictures are learned from, and what they share an event with.
+    mates = link_rows(len(by), known.where.event)
+    look = np.flatnonzero(np.isin(units, mine) & np.isin(mates, mates[known.rows]))
     of_unit = dict(zip(mine.tolist(), fold_of_row.tolist(), strict=True))
     fold = np.array([of_unit[u] for u in units[look].tolist()])
     counted, k = known.counted, known.target.shape[1]

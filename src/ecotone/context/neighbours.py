@@ -17,6 +17,8 @@ import numpy as np
 
 from ecotone.context.when import Situation
 
+HELD = 8_000_000  # running sums that are held at once
+
 
 @dataclass(frozen=True)
 class Window:
@@ -83,8 +85,11 @@ def window_sums(
     reach = (width or 0.0) + 1e-3
     low = np.searchsorted(line, asked - reach, "left")
     high = np.searchsorted(line, asked + reach, "right")
-    running = np.zeros((len(inside) + 1, values.shape[1]))
-    np.cumsum(values[inside], axis=0, dtype=np.float64, out=running[1:])
-    total[at] = np.maximum(running[high] - running[low] - values[rows[at]], 0.0)
+    step = max(HELD // len(inside), 1)
+    for first in range(0, values.shape[1], step):
+        some = slice(first, first + step)
+        running = np.zeros((len(inside) + 1, values[:1, some].shape[1]))
+        np.cumsum(values[inside, some], axis=0, dtype=np.float64, out=running[1:])
+        total[at, some] = np.maximum(running[high] - running[low] - values[rows[at], some], 0.0)
     count[at] = high - low - 1
     return total, count

@@ -5,14 +5,16 @@ N pictures. Times are those of the camera's own clock: the hour of the day is wh
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from ecotone.errors import InputError
+from ecotone.evaluation.splits import link_rows
 
 DAY = 86400.0
+PART = 65536  # pictures that are predicted at once, or one site where it has more
 YEAR = 365.2425 * DAY
 EVENT_GAP = 60.0  # seconds between two pictures of one event, where no events are given
 
@@ -128,6 +130,21 @@ def _events(camera: np.ndarray, seconds: np.ndarray) -> np.ndarray:
     for row, begin in zip(rows.tolist(), first.tolist(), strict=True):
         events[row] = f"{camera[begin]} {seconds[begin]:.0f}"
     return events
+
+
+def whole_sites(
+    site: Sequence[str], event: Sequence[str] | None, size: int = PART
+) -> Iterator[np.ndarray]:
+    """The row numbers of N pictures in parts that no site and no event is divided by: pictures of
+    two parts are no neighbours. Parts have `size` rows or more, save the last."""
+    units = link_rows(len(site), site, event)
+    order = np.argsort(units, kind="stable")
+    ends = np.cumsum(np.bincount(units))
+    start = 0
+    for end in ends.tolist():
+        if end - start >= size or (end == len(order) and end > start):
+            yield np.sort(order[start:end])
+            start = end
 
 
 def waves(seconds: np.ndarray, period: float, n: int) -> np.ndarray:

@@ -13,44 +13,59 @@ import numpy as np
 from ecotone.project.gathering import Gathered
 from ecotone.project.records import held_scores
 
-CONTEXT = "context"  # the set of posteriors with context
 MAY_LOSE = 0.003  # of accuracy out of fold, labels weighted as the run weighs them
 
 
 def add_context(
-    project: Any, gathered: Gathered, sets: dict[str, np.ndarray], record: dict[str, Any], seed: int
-) -> dict[str, Any]:
-    """Add posteriors with context to `sets` where they are better out of fold, and say so in the
-    record: its out-of-fold posteriors and scores become those with context.
+    project: Any, gathered: Gathered, image: np.ndarray, record: dict[str, Any], seed: int
+) -> tuple[dict[str, Any], np.ndarray | None]:
+    """Posteriors with context (N, K) float32 beside those of the image, where they are better out
+    of fold, else None; the record's out-of-fold posteriors and scores become those with context.
 
-    Returns what was decided: used, reason, kind, gain (points of accuracy out of fold), accuracies.
+    image: (N, K), an array or a view. Returns what was decided (used, reason, kind, gain: points of
+    accuracy out of fold, accuracies) and the posteriors.
     """
-    found = _learn(project, gathered, sets[record["preferred"]], record, seed)
+    found = _learn(project, gathered, image, record, seed)
     if found is None:
-        return {"used": False, "reason": "no held-out labels, or neither places nor times known"}
+        return {"used": False,
+                "reason": "no held-out labels, or neither places nor times known"}, None
     classifier, where, rows = found
     seen, new = classifier.report_["seen"], classifier.report_["new_sites"]
     said = {"used": False, "kind": seen["kind"], "gain": round(seen["gain"], 2), "sites": seen,
             "new_sites": new}
     if seen["kind"] == new["kind"] == "image only" and not (seen["pool"] or new["pool"]):
-        return {**said, "reason": "the image alone is as good out of fold"}
+        return {**said, "reason": "the image alone is as good out of fold"}, None
     held = record["out_of_fold"]
     proba = classifier.oof_proba_[rows]
     scores = held_scores(held["labels"], proba, record["classes"], held["weight"])
     if scores["accuracy"] < record["scores"]["accuracy"] - MAY_LOSE:
-        return {**said, "reason": "the image alone is better on the labels as they are weighted"}
-    image = sets[record["preferred"]]
-    found = classifier.predict_proba(image, **where).astype(np.float32)
-    if np.array_equal(found, image):
-        return {**said, "reason": "it changes no picture here"}
-    sets[CONTEXT] = found
+        return {**said, "reason": "the image alone is better on the labels as they are weighted"
+                }, None
+    posteriors, changed = _predicted(classifier, image, where)
+    if not changed:
+        return {**said, "reason": "it changes no picture here"}, None
     said.update(used=True, reason="better out of fold", image_scores=record["scores"])
     held["proba"] = np.round(proba, 5).tolist()
     record["scores"] = scores
     if record["scores_unweighted"]:
         record["scores_unweighted"] = held_scores(held["labels"], proba, record["classes"])
     record["notes"].append(_note(said))
-    return said
+    return said, posteriors
+
+
+def _predicted(
+    classifier: Any, image: np.ndarray, where: dict[str, Any]
+) -> tuple[np.ndarray, bool]:
+    """Posteriors with context (N, K) float32, some sites at a time, and whether any is new."""
+    from ecotone.context.when import whole_sites
+
+    out, changed = np.empty(image.shape, dtype=np.float32), False
+    for rows in whole_sites(where["site"], where["event"]):
+        some = {name: None if values is None else values[rows] for name, values in where.items()}
+        plain = image[rows]
+        out[rows] = classifier.predict_proba(plain, **some)
+        changed = changed or not np.array_equal(out[rows], plain)
+    return out, changed
 
 
 def _learn(
@@ -66,9 +81,9 @@ def _learn(
         return None
     from ecotone.context import ContextClassifier
 
-    row_of = {name: row for row, name in enumerate(gathered.detections.id)}
-    rows = np.array([row_of[name] for name in held["ids"]], dtype=np.intp)
-    evidence = np.asarray(proba, dtype=np.float64).copy()
+    wanted = set(held["ids"])  # in the order of the detections, as these are
+    rows = np.flatnonzero(np.fromiter((i in wanted for i in gathered.detections.id), dtype=bool))
+    evidence = np.array(proba[:], dtype=np.float64)
     evidence[rows] = held["proba"]  # what the image says of a labelled row without its label
     labels = np.full(len(gathered), None, dtype=object)
     labels[rows] = held["labels"]
@@ -85,7 +100,7 @@ def situation_of(project: Any, gathered: Gathered) -> dict[str, Any]:
     camera = media.deployment_id[rows]
     site = np.array([location.get(d, d) for d in camera], dtype=object)
     event = media.event_id[rows]
-    return {"site": site, "camera": camera, "time": media.timestamp[rows].tolist(),
+    return {"site": site, "camera": camera, "time": media.timestamp[rows],
             "event": event if any(event) else None}
 
 

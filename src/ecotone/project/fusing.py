@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ecotone.errors import ProjectError
 from ecotone.project.chosen import chosen_rows, label_weight_of
-from ecotone.project.contextual import CONTEXT, add_context
+from ecotone.project.contextual import add_context
 from ecotone.project.gathering import Gathered, gather, need_classes
 from ecotone.project.known_classes import compare_known
 from ecotone.project.records import (
@@ -23,10 +23,12 @@ from ecotone.project.records import (
     write_json,
 )
 from ecotone.project.status import state_of
-from ecotone.types import Posteriors
+
+if TYPE_CHECKING:
+    from ecotone.store.views import RowView
 
 Progress = Callable[[int, int | None, str], None]
-CHUNK = 65536  # rows predicted at once
+CHUNK = 16384  # rows predicted, and written, at once
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,7 @@ def fuse(
     if project.catalog.counts()["media"]:
         need_classes(project, project.catalog.current_labels(), classes)
     notes = ensure_embeddings(project, embedding_model, progress)
-    gathered = gather(project, classes, embedding_model, score_models)
+    gathered = gather(project, classes, embedding_model, score_models, stored=True)
     seed = project.config.random_state if seed is None else seed
     context = project.config.use_context if use_context is None else use_context
     settings = {
@@ -99,21 +101,28 @@ def fuse(
 def _learn(project: Any, run: str, gathered: Gathered, settings: dict[str, Any],
            notes: list[str], say: Progress) -> tuple[dict[str, Any], Path]:
     """Fit, predict and store; the record of the run and the folder of its model."""
+    from ecotone.store.vectors import drop_unfinished_posteriors
+
     started, seed = time.perf_counter(), settings["random_state"]
+    drop_unfinished_posteriors(project.catalog, project.vectors)
     weight = label_weight_of(project, gathered, seed)
     classifier = fit(gathered, seed, weight)
-    sets = posteriors_of(classifier, gathered)
     record = make_record(run, gathered, classifier, settings, seed, weight)
     record["counts"]["chosen_labels"] = int(chosen_rows(project, gathered).sum())
     record["notes"] = notes + gathered.notes
-    record["context"] = (
-        add_context(project, gathered, sets, record, seed) if settings["use_context"]
-        else {"used": False}
-    )
+    made = FusedSets(project, run, gathered, classifier, say)
+    context = None
+    if settings["use_context"]:
+        record["context"], context = add_context(
+            project, gathered, made.read(record["preferred"]), record, seed
+        )
+    else:
+        record["context"] = {"used": False}
     record["known_classes"] = _compare_before(project, record)
+    say(0, None, "writing the local model")
+    made.add_preferred(made.read(record["preferred"]) if context is None else context)
     record["seconds"] = round(time.perf_counter() - started, 2)
-    say(0, None, "writing posteriors and the local model")
-    return record, _store(project, run, gathered, classifier, sets, record)
+    return record, _store(project, run, gathered, classifier, made, record)
 
 
 def _compare_before(project: Any, record: dict[str, Any]) -> dict[str, Any]:
@@ -162,38 +171,73 @@ def fit(gathered: Gathered, seed: int, label_weight: np.ndarray | None = None) -
     return classifier
 
 
-def posteriors_of(classifier: Any, gathered: Gathered) -> dict[str, np.ndarray]:
-    """Probabilities (N, K) float32 of the "fused" predictor and of the "local" model alone."""
-    n, k = len(gathered), len(classifier.classes_)
-    fused = np.empty((n, k), dtype=np.float32)
-    local = np.empty((n, k), dtype=np.float32)
+class FusedSets:
+    """Posteriors of a run, written block by block; none of them counts before `finish`.
+
+    Those of the "fused" predictor and of the "local" model alone are made at once.
+    """
+
+    def __init__(
+        self, project: Any, run: str, gathered: Gathered, classifier: Any, say: Progress
+    ) -> None:
+        self._project, self._run, self._ids = project, run, gathered.detections.id
+        self._classes = tuple(str(c) for c in classifier.classes_)
+        fused, local = (self._writer(f"{run}-{key}") for key in ("fused", "local"))
+        self._writers = [fused, local]
+        for part in _parts(len(gathered)):
+            say(part.start, len(gathered), "predicting")
+            x = gathered.embeddings[part]
+            scores = {name: s.take(part) for name, s in gathered.scores.items()}
+            fused.append(self._ids[part], classifier.predict_proba(x, scores or None))
+            local.append(self._ids[part], classifier.local_model_.predict_proba(x))
+        for writer in self._writers:
+            writer.flush()
+
+    def _writer(self, name: str) -> Any:
+        from ecotone.store.vectors import PosteriorWriter
+
+        return PosteriorWriter(
+            self._project.catalog, self._project.vectors, name, self._classes, CHUNK
+        )
+
+    def read(self, key: str) -> RowView:
+        """Posteriors (N, K) of "fused" or "local", on the disk."""
+        return self._writers[("fused", "local").index(key)].view()
+
+    def add_preferred(self, values: RowView | np.ndarray) -> None:
+        """The posteriors (N, K) that the run is known by: written last, as they are what "latest"
+        means."""
+        writer = self._writer(self._run)
+        for part in _parts(len(self._ids)):
+            writer.append(self._ids[part], values[part])
+        writer.flush()
+        self._writers.append(writer)
+
+    def finish(self) -> None:
+        """From the end of the transaction on, all of them are there."""
+        for writer in self._writers:
+            writer.finish()
+
+
+def _parts(n: int) -> Iterator[slice]:
     for start in range(0, n, CHUNK):
-        rows = np.arange(start, min(start + CHUNK, n))
-        x = gathered.embeddings[rows]
-        scores = {name: s.take(rows) for name, s in gathered.scores.items()}
-        fused[rows] = classifier.predict_proba(x, scores or None)
-        local[rows] = classifier.local_model_.predict_proba(x)
-    return {"fused": fused, "local": local}
+        yield slice(start, min(start + CHUNK, n))
 
 
 def _store(
-    project: Any, run: str, gathered: Gathered, classifier: Any, sets: dict[str, np.ndarray],
+    project: Any, run: str, gathered: Gathered, classifier: Any, made: FusedSets,
     record: dict[str, Any],
 ) -> Path:
+    """Write model and record, and switch to the new run in one transaction."""
     from ecotone.bundle.files import point_latest
     from ecotone.project.modelling import save_model
-    from ecotone.store.vectors import write_posteriors
 
-    ids, classes = gathered.detections.id, tuple(str(c) for c in classifier.classes_)
     model = save_model(project, run, classifier.local_model_, gathered, record)
     write_json(project.path / "runs" / f"{run}.json", record)
-    # The preferred set is written last: it is the one that "latest" means.
-    for name, key in ((f"{run}-fused", "fused"), (f"{run}-local", "local"),
-                      (run, CONTEXT if CONTEXT in sets else record["preferred"])):
-        values = Posteriors(ids, sets[key], classes)
-        write_posteriors(project.catalog, project.path / "vectors", name, values)
+    with project.catalog.transaction():
+        made.finish()
+        project.catalog.set_note(LATEST, {
+            "run": run, "state": state_of(project), "time": time.time(),
+        })
     point_latest(model)
-    project.catalog.set_note(LATEST, {
-        "run": run, "state": state_of(project), "time": time.time(),
-    })
     return model

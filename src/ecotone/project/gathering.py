@@ -27,10 +27,11 @@ UNKNOWN = "unknown"  # the label of what a person cannot tell
 class Gathered:
     """The input of the fusion.
 
-    detections: N rows. embeddings: (N, D) float32. scores: one GlobalScores (N, S) a global model.
-    labels: (N,) local class or None. groups: (N,) str, equal for rows that must not be separated.
-    local_classes: K names. taxonomy: None when the project has none. notes: what to tell the user.
-    names: (scientific, vernacular) name of classes, "" where nobody gave one.
+    detections: N rows. embeddings: (N, D) float32, an array or a `RowView`. scores: one
+    GlobalScores or `ScoreView` (N, S) a global model. labels: (N,) local class or None. groups:
+    (N,) str, equal for rows that must not be separated. local_classes: K names. taxonomy: None when
+    the project has none. notes: what to tell the user. names: (scientific, vernacular) name of
+    classes, "" where nobody gave one.
     """
 
     detections: Detections
@@ -68,25 +69,27 @@ def gather(
     score_models: Sequence[str] | None = None,
     *,
     cold: bool = False,
+    stored: bool = False,
 ) -> Gathered:
     """Everything the fusion needs, for the detections that have an embedding.
 
     classes, embedding_model and score_models override the project's settings. cold: neither labels
-    nor classes are needed; there are then no local classes.
+    nor classes are needed; there are then no local classes. stored: embeddings and scores stay on
+    the disk, as views.
     Raises ProjectError when there are no pictures, no embeddings, or no labels and no classes.
     """
-    from ecotone.store.vectors import read_embeddings
+    from ecotone.store.vectors import open_embeddings
 
     catalog, folder, notes = project.catalog, project.path / "vectors", []
     everything = catalog.detections()
     if not len(everything):
         raise ProjectError("no pictures in this project yet; add some: ecotone add images FOLDER")
     model = choose_embeddings(project, embedding_model)
-    values, present = read_embeddings(catalog, folder, model, everything.id)
+    values = open_embeddings(catalog, folder, model, everything.id)
     known = catalog.current_labels()
     nothing = cold and not (classes or project.config.classes or known)
     local = () if nothing else local_classes(project, everything, known, classes)
-    rows, dropped = _usable(everything, present, known, local)
+    rows, dropped = _usable(everything, values.present, known, local)
     if not rows.any():
         raise ProjectError(
             f"no detection has an embedding of {model!r}; run: ecotone embed --model {model}"
@@ -96,11 +99,12 @@ def gather(
     labels, unknown = _labels(detections.id, known, local)
     if unknown:
         notes.append(f"labels that are none of the local classes, not used: {', '.join(unknown)}")
-    scores = scores_of(project, detections, score_models)
+    scores = scores_of(project, detections, score_models, stored=stored)
+    values = values.subset(rows)
     if project.config.use_detector and has_detector(everything):
         scores[DETECTOR] = detector_scores(detections)
     return Gathered(
-        detections, np.asarray(values[rows], dtype=np.float32), scores, labels,
+        detections, values if stored else values[:], scores, labels,
         groups_of(catalog.media(), detections, labels, project.config.group_by),
         local, taxonomy_of(catalog, scores), model, notes, catalog.label_names(),
     )
@@ -124,13 +128,16 @@ def choose_embeddings(project: Any, wanted: str | None = None) -> str:
 
 
 def scores_of(
-    project: Any, detections: Detections, models: Sequence[str] | None = None
+    project: Any, detections: Detections, models: Sequence[str] | None = None,
+    stored: bool = False,
 ) -> dict[str, GlobalScores]:
     """Scores of these detections by global model: those named here or in the settings, else all.
 
+    stored: views of scores that stay on the disk.
+
     Raises InputError when a model has no scores here.
     """
-    from ecotone.store.vectors import read_scores
+    from ecotone.store.vectors import open_scores, read_scores
 
     there = score_names(project.catalog)
     wanted = list(models or project.config.score_models) or there
@@ -139,8 +146,8 @@ def scores_of(
             raise InputError(
                 f"no scores of a model {name!r} here; there are: {', '.join(there) or 'none'}."
             )
-    folder = project.path / "vectors"
-    return {name: read_scores(project.catalog, folder, name, detections.id) for name in wanted}
+    folder, read = project.path / "vectors", open_scores if stored else read_scores
+    return {name: read(project.catalog, folder, name, detections.id) for name in wanted}
 
 
 def score_names(catalog: Any) -> list[str]:
@@ -248,7 +255,8 @@ def groups_of(media: Any, detections: Detections, labels: np.ndarray, by: str) -
         labelled=labelled,
         min_locations=1 if by == "deployment" else MIN_LOCATIONS,
     )
-    return np.array([f"group {unit}" for unit in units[rows]], dtype=object)
+    names = np.array([f"group {unit}" for unit in range(units.max(initial=-1) + 1)], dtype=object)
+    return names[units[rows]]
 
 
 def taxonomy_of(catalog: Any, scores: dict[str, GlobalScores]) -> Taxonomy | None:

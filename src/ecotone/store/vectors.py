@@ -255,15 +255,18 @@ def read_embeddings(
 class PosteriorWriter(_Writer):
     """Posteriors of a run, block by block; none of them is there for any reader before `finish`.
 
-    classes: K names. What a killed command left is removed by `drop_unfinished_posteriors`.
+    classes: K names. size: rows that make a shard. What a killed command left is removed by
+    `drop_unfinished_posteriors`.
     """
 
     kind = "posteriors"
 
     def __init__(
-        self, catalog: Catalog, folder: Path, run_id: str, classes: Sequence[str]
+        self, catalog: Catalog, folder: Path, run_id: str, classes: Sequence[str],
+        size: int = FLUSH_ROWS,
     ) -> None:
         super().__init__(catalog, folder, run_id)
+        self.size = size
         self.classes = tuple(str(c) for c in classes)
         self._parts: list[np.ndarray] = []
         self._set = None
@@ -279,7 +282,7 @@ class PosteriorWriter(_Writer):
         _check_rows("posteriors", detection_ids, rows.shape, len(self.classes))
         self._ids.extend(detection_ids)
         self._parts.append(rows)
-        if len(self._ids) >= FLUSH_ROWS:
+        if len(self._ids) >= self.size:
             self.flush()
 
     def _arrays(self) -> dict[str, np.ndarray]:
@@ -288,6 +291,12 @@ class PosteriorWriter(_Writer):
     def _clear(self) -> None:
         super()._clear()
         self._parts = []
+
+    def view(self) -> views.RowView:
+        """What is written so far, in the order it was given."""
+        return views.open_rows(
+            self.folder, shards.find_set(self.catalog, self.kind, self.model_name), None
+        )
 
     def finish(self) -> None:
         """From now on the posteriors are there; within a transaction, from its end on."""
