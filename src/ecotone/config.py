@@ -35,6 +35,7 @@ name = {name}
 # use_context = true            # place, time and neighbours count where that is better out of fold
 # group_by = "auto"             # "deployment" or "event": never on both sides of a split
 # random_state = 0
+# video_frames = "rate:1"       # of a video: frames a second, "motion:16" in all, or "all"
 # batch_size = 32               # pictures given to a model at once
 # workers = 0                   # threads that read pictures; 0: one a core
 # evaluation_counts = [10, 20, 50, 100, 250, 1000]
@@ -61,7 +62,8 @@ class Config:
     dropped; None means what the detector's file recommends. event_gap: seconds. time_zone: of the
     deployments that name none themselves; empty means unknown. embedding_model and score_models:
     names as in `ecotone status`; empty means the newest and all of them. species_list, geofence and
-    geofence_fixes: files, relative to the project. five_stage: as `FiveStageSettings`; ensemble: as
+    geofence_fixes: files, relative to the project. video_frames: see `media.sampling`.
+    five_stage: as `FiveStageSettings`; ensemble: as
     `EnsembleThresholds`; both are looked at when they are used.
     """
 
@@ -76,6 +78,7 @@ class Config:
     use_context: bool = True
     group_by: str = "auto"
     random_state: int = 0
+    video_frames: str = "rate:1"
     batch_size: int = 32
     workers: int = 0
     evaluation_counts: tuple[int, ...] = (10, 20, 50, 100, 250, 1000)

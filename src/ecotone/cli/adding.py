@@ -48,19 +48,23 @@ def _finish(what: str, report: Any, as_json: bool) -> None:
 
 
 @add.command(epilog=example("ecotone add images PHOTOS --project my-reserve",
-                            "ecotone add images s3://bucket/photos"))
+                            "ecotone add images s3://bucket/photos",
+                            "ecotone add images VIDEOS --frames motion:16"))
 @click.argument("folder", type=in_place())
+@click.option("--frames", default="", metavar="rate:1|motion:16|all",
+              help="Which frames of a video: so many a second, so many with the most motion, or "
+                   "all; default: video_frames in ecotone.toml, else rate:1.")
 @project_option
 @json_option
-def images(folder: str, project: Path | None, as_json: bool) -> None:
-    """Register the pictures of a FOLDER and its subfolders, of a URL, or of a list.
+def images(folder: str, frames: str, project: Path | None, as_json: bool) -> None:
+    """Register the pictures and videos of a FOLDER and its subfolders, of a URL, or of a list.
 
     Times and cameras come from EXIF; a subfolder is a deployment. Pictures stay where they are. A
     URL is a prefix of an object storage (s3://, gs://, az://); a list is a text file with one path
     or URL a line, or a csv or parquet with a column filePath or url.
     """
     with open_project(project) as opened, progress() as report:
-        result = opened.add_images(folder, progress=report)
+        result = opened.add_images(folder, progress=report, frames=frames)
     _finish("pictures", result, as_json)
 
 

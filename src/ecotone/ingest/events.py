@@ -35,11 +35,12 @@ def iso_time(text: str) -> str:
 
 def event_ids(
     deployment: Sequence[str], timestamp: Sequence[str], gap: float = 60.0,
-    time_zone: Sequence[str] | None = None,
+    time_zone: Sequence[str] | None = None, duration: Sequence[float] | None = None,
 ) -> list[str]:
     """Event of each medium (M,): pictures of a deployment no more than `gap` seconds apart.
 
     time_zone: of each local time, "" = unknown; with it a night in which clocks change is no gap.
+    duration: seconds from a medium's time to its end, for videos.
     An event is named after its deployment and first time; without a time it is "".
     """
     zones = [None] * len(timestamp) if time_zone is None else [find_zone(z) for z in time_zone]
@@ -53,7 +54,13 @@ def event_ids(
     place = np.unique(np.asarray([str(d) for d in deployment]), return_inverse=True)[1]
     rows = rows[np.lexsort((seconds[rows], place[rows]))]
     starts = np.ones(len(rows), dtype=bool)
-    starts[1:] = (np.diff(place[rows]) != 0) | (np.diff(seconds[rows]) > gap)
+    ends = seconds[rows]
+    if duration is not None:
+        ends = ends + np.nan_to_num(np.asarray(duration, dtype=np.float64)[rows])
+        for one in np.unique(place[rows]):  # the longest so far counts, not the last that began
+            here = place[rows] == one
+            ends[here] = np.maximum.accumulate(ends[here])
+    starts[1:] = (np.diff(place[rows]) != 0) | (seconds[rows][1:] - ends[:-1] > gap)
     first = rows[np.flatnonzero(starts)][np.cumsum(starts) - 1]
     events = [""] * len(timestamp)
     for row, begin in zip(rows.tolist(), first.tolist(), strict=True):

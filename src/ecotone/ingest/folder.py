@@ -1,4 +1,4 @@
-"""A folder of pictures: which files there are, and what each says of itself."""
+"""A folder of pictures and videos: which files there are, and what each says of itself."""
 
 from __future__ import annotations
 
@@ -10,30 +10,37 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from ecotone.errors import InputError
+from ecotone.errors import EcotoneError, InputError, MissingExtraError
 from ecotone.ingest.events import iso_time
 from ecotone.ingest.text import some
 from ecotone.media.location import open_seekable
+from ecotone.media.video import ENDINGS as VIDEOS
+from ecotone.media.video import have_video, is_video
 
 if TYPE_CHECKING:
     from PIL import Image
 
-ENDINGS = frozenset(
+ENDINGS = VIDEOS | frozenset(
     {".jpg", ".jpeg", ".jpe", ".png", ".tif", ".tiff", ".bmp", ".webp", ".gif"}
 )
 OTHER = frozenset(
-    {".mp4", ".avi", ".mov", ".mts", ".m4v", ".mkv", ".wmv", ".heic", ".heif", ".cr2", ".nef",
-     ".arw", ".dng"}
+    {".wmv", ".mpg", ".mpeg", ".flv", ".asf", ".heic", ".heif", ".cr2", ".nef", ".arw", ".dng"}
 )
 SKIPPED_FOLDERS = frozenset({"@eadir", "__macosx", "$recycle.bin", "system volume information"})
 # Folders that cameras make by themselves (DCF standard): DCIM/100RECNX says nothing of the place.
 CAMERA_FOLDER = re.compile(r"DCIM|\d{3}[A-Z0-9_]{5}", re.IGNORECASE)
+# 20240501_063000.mp4, PICT 2024-05-01 06-30-00.AVI: what videos often have in place of metadata
+NAME_TIME = re.compile(
+    r"(?<!\d)(20\d\d)[-_.]?(\d\d)[-_.]?(\d\d)[-_ T.]{1,2}(\d\d)[-_.h]?(\d\d)[-_.m]?(\d\d)(?!\d)"
+)
+SAMPLING = "rate:1"  # frames of a video, see `media.sampling`
 PART = 65536  # bytes read at the start, in the middle and at the end of a file
 
 
 @dataclass(frozen=True)
 class Listing:
-    """The pictures below a folder: paths relative to it (posix, sorted), and what was left out."""
+    """The pictures and videos below a folder: paths relative to it (posix, sorted), and what was
+    left out."""
 
     files: list[str]
     problems: list[str]
@@ -41,7 +48,10 @@ class Listing:
 
 @dataclass(frozen=True)
 class Picture:
-    """What a file says of itself; `failure` is why it cannot be read, "" when it can."""
+    """What a file says of itself; `failure` is why it cannot be read, "" when it can.
+
+    Of a video, frame_rate (None for a picture), the number of its frames, and the `chosen` ones.
+    """
 
     timestamp: str = ""
     camera: str = ""
@@ -51,10 +61,14 @@ class Picture:
     size: int = 0
     modified: int = 0
     failure: str = ""
+    frame_rate: float | None = None
+    frames: int = 0
+    chosen: tuple[int, ...] = ()
 
 
 def list_pictures(folder: Path) -> Listing:
-    """All pictures below a folder, links followed once, hidden files left out.
+    """All pictures and videos below a folder, links followed once, hidden files left out; without
+    PyAV no videos, and a word on it.
 
     Raises InputError when the folder is missing or no folder.
     """
@@ -63,6 +77,7 @@ def list_pictures(folder: Path) -> Listing:
         raise InputError(f"{folder}: {what}.")
     files: list[str] = []
     other: Counter[str] = Counter()
+    videos, blind = 0, not have_video()
     unreadable: list[str] = []
     seen = {os.path.realpath(folder)}
     for place, folders, names in os.walk(
@@ -74,7 +89,9 @@ def list_pictures(folder: Path) -> Listing:
             ending = os.path.splitext(name)[1].casefold()
             if name.startswith("."):
                 continue
-            if ending in ENDINGS:
+            if blind and ending in VIDEOS:
+                videos += 1
+            elif ending in ENDINGS:
                 files.append((relative / name).as_posix())
             elif ending in OTHER:
                 other[ending] += 1
@@ -82,6 +99,10 @@ def list_pictures(folder: Path) -> Listing:
     if other:
         kinds = some([f"{n:,} {ending}" for ending, n in sorted(other.items())], 6)
         problems.append(f"{folder}: files that are no pictures ecotone reads, left out: {kinds}.")
+    if videos:
+        wanted = MissingExtraError(f"{folder}: {videos:,} videos are left out; reading them",
+                                   "video")
+        problems.append(str(wanted))
     return Listing(sorted(files), problems)
 
 
@@ -111,22 +132,24 @@ def media_id(file_path: str, root: str = "") -> str:
     return hashlib.blake2b(f"{root}\n{file_path}".encode(), digest_size=8).hexdigest()
 
 
-def describe(path: Path) -> Picture:
-    """Time, camera, size in pixels and content of a picture, from its header alone.
+def describe(path: Path, sampling: str = SAMPLING) -> Picture:
+    """Time, camera, size in pixels and content of a picture, from its header alone; of a video also
+    its frames, those of interest chosen by `sampling`.
 
-    Never raises: what is wrong stands in `failure`.
+    Never raises: what is wrong stands in `failure`. A video of which some frames can be read has
+    these and a failure.
     """
     try:
         status = path.stat()
         if not status.st_size:
-            return Picture(failure="the file is empty (0 bytes)", modified=status.st_mtime_ns)
+            return _empty(path, status.st_mtime_ns)
         with path.open("rb") as handle:
-            return _described(handle, status.st_size, status.st_mtime_ns)
+            return _described(handle, status.st_size, status.st_mtime_ns, path, sampling)
     except OSError as error:
         return Picture(failure=f"cannot be read ({error.strerror})")
 
 
-def describe_url(url: str, modified: int = 0) -> Picture:
+def describe_url(url: str, modified: int = 0, sampling: str = SAMPLING) -> Picture:
     """The same of a picture behind a URL, of which only parts are fetched where that can be.
 
     modified: when it was changed last, in ns, as its storage says; 0 where it does not.
@@ -136,15 +159,24 @@ def describe_url(url: str, modified: int = 0) -> Picture:
             size = handle.seek(0, os.SEEK_END)
             handle.seek(0)
             if not size:
-                return Picture(failure="the file is empty (0 bytes)", modified=modified)
-            return _described(handle, size, modified)
+                return _empty(url, modified)
+            return _described(handle, size, modified, url, sampling)
     except Exception as error:  # object storages fail in any way there is
         why = "there is no such file" if isinstance(error, FileNotFoundError) else error
         return Picture(failure=f"cannot be read ({why})", modified=modified)
 
 
-def _described(handle: BinaryIO, size: int, modified: int) -> Picture:
+def _empty(where: str | Path, modified: int) -> Picture:
+    rate = 0.0 if is_video(where) else None
+    return Picture(failure="the file is empty (0 bytes)", modified=modified, frame_rate=rate)
+
+
+def _described(
+    handle: BinaryIO, size: int, modified: int, where: str | Path, sampling: str
+) -> Picture:
     found = {"content_hash": _hash(handle, size), "size": size, "modified": modified}
+    if is_video(where):
+        return Picture(**_video(where, sampling), **found)
     handle.seek(0)
     try:
         return Picture(**_header(handle), **found)
@@ -153,6 +185,26 @@ def _described(handle: BinaryIO, size: int, modified: int) -> Picture:
         kind = type(error).__name__
         reason = "not a picture" if kind == "UnidentifiedImageError" else f"damaged ({error})"
         return Picture(failure=reason, **found)
+
+
+def _video(where: str | Path, sampling: str) -> dict[str, Any]:
+    from ecotone.media.sampling import choose_frames, parse_sampling
+
+    named = NAME_TIME.search(PurePosixPath(str(where).replace("\\", "/")).name)
+    time = iso_time("{}-{}-{} {}:{}:{}".format(*named.groups())) if named else ""
+    try:
+        video, chosen = choose_frames(where, parse_sampling(sampling, "video_frames"))
+    except EcotoneError as error:
+        reason = str(error).removeprefix(f"{where}: ")
+        return {"failure": reason, "frame_rate": 0.0, "timestamp": time}
+    # Broken files make decoders fail in any way there is, and one may not stop the others.
+    except Exception as error:
+        return {"failure": f"damaged ({error})", "frame_rate": 0.0, "timestamp": time}
+    return {
+        "timestamp": video.created or time, "camera": video.camera, "width": video.width,
+        "height": video.height, "frame_rate": video.frame_rate, "frames": video.frames,
+        "chosen": tuple(chosen), "failure": video.problem,
+    }
 
 
 def content_hash(path: Path, size: int) -> str:

@@ -14,7 +14,6 @@ import numpy as np
 from ecotone.errors import InputError
 from ecotone.media.video import Video, probe, small_frames
 
-DEFAULT = "rate:1"
 SIDE = 64, 36  # pixels of the frames that are compared
 EVEN = 4  # one frame of so many is chosen by time alone
 
@@ -126,5 +125,5 @@ def by_motion(motion: dict[int, float], n: int) -> list[int]:
     return [int(numbers[place]) for place in sorted(chosen)]
 
 
-__all__ = ["DEFAULT", "Sampling", "by_motion", "by_rate", "choose_frames", "motion_of",
+__all__ = ["Sampling", "by_motion", "by_rate", "choose_frames", "motion_of",
            "parse_sampling"]

@@ -117,12 +117,14 @@ class Project(Individuals):
             finally:
                 self._locks -= 1
 
-    def add_images(self, folder: str | Path, progress: Progress | None = None) -> Any:
+    def add_images(
+        self, folder: str | Path, progress: Progress | None = None, frames: str = ""
+    ) -> Any:
         """Register the pictures of a folder, URL or list; see `ecotone.project.adding`."""
         from ecotone.project.adding import add_images
 
         with self.writing("add images"):
-            return add_images(self, folder, progress)
+            return add_images(self, folder, progress, frames)
 
     def add_labels(
         self, file: str | Path, author: str = "", progress: Progress | None = None

@@ -28,6 +28,8 @@ from ecotone.ingest.remote import find_roots, is_list
 from ecotone.ingest.taxonomy_file import read_taxonomy
 from ecotone.ingest.text import some
 from ecotone.media.location import is_url, location
+from ecotone.media.sampling import parse_sampling
+from ecotone.media.video import is_video
 from ecotone.project.times import renew_events
 from ecotone.store.tables import KnownFile, MediaTable, NewMedium, absolute
 
@@ -52,30 +54,33 @@ def sayer(progress: Progress | None) -> Progress:
 
 
 def add_images(
-    project: Any, folder: str | Path, progress: Progress | None = None
+    project: Any, folder: str | Path, progress: Progress | None = None, frames: str = ""
 ) -> AddReport:
-    """Register the pictures of a folder and its subfolders, of a URL, or of a list of either.
+    """Register the pictures and videos of a folder and its subfolders, of a URL, or of a list.
 
-    Pictures stay where they are. Time, camera and size come from the file; the deployment is the
-    folder. A file that was changed since is looked at again, one that was moved together with its
-    root is found again by its content. What cannot be read is kept with the reason. URLs and lists
-    (txt, csv, parquet): see `ecotone.ingest.remote`.
+    Of a video the frames chosen by `frames` ("rate:1", "motion:16", "all"; default: by the
+    settings) become detections until a detector has seen it. Pictures stay where they are. Time,
+    camera and size come from the file; the deployment is the folder. A file that was changed since
+    is looked at again, one that was moved together with its root is found again by its content.
+    What cannot be read is kept with the reason. URLs and lists (txt, csv, parquet): see
+    `ecotone.ingest.remote`.
     Raises InputError when there is no such folder, or nothing at a URL.
     """
     where = location(folder)
     say = sayer(progress)
     if is_url(where) or is_list(where) and Path(where).is_file():
-        return _add_roots(project, where, say)
+        return _add_roots(project, where, say, frames)
     folder = Path(where)
     root = folder.resolve()
     listing = list_pictures(root)
     if not listing.files:
         return AddReport(0, 0, 0, [
-            f"{folder}: no pictures (jpg, png, tif, webp, bmp) in this folder or below it",
+            f"{folder}: no pictures (jpg, png, tif, webp, bmp) and no videos in this folder or "
+            "below it",
             *listing.problems,
         ])
     catalog = project.catalog
-    register, skipped = register_files(project, root, listing.files, say)
+    register, skipped = register_files(project, root, listing.files, say, None, frames)
     renew_events(catalog, project.config.event_gap, project.config.time_zone)
     skipped += register.same
     return AddReport(register.added, register.updated, skipped,
@@ -83,13 +88,20 @@ def add_images(
 
 
 def _failed(register: _Register) -> list[str]:
-    if not register.failed:
-        return []
-    return [f"{len(register.failed):,} pictures cannot be read (kept, and tried again next time): "
-            + some(register.failed)]
+    said = []
+    if register.failed:
+        clips = sum(is_video(f.rpartition(" (")[0]) for f in register.failed)
+        what = "videos" if clips == len(register.failed) else "pictures and videos" if clips else \
+            "pictures"
+        said.append(f"{len(register.failed):,} {what} cannot be read (kept, and tried again next "
+                    f"time): {some(register.failed)}")
+    if register.cut_off:
+        said.append(f"{len(register.cut_off):,} videos are damaged, what can be read of them is "
+                    f"used: {some(register.cut_off)}")
+    return said
 
 
-def _add_roots(project: Any, where: str, say: Progress) -> AddReport:
+def _add_roots(project: Any, where: str, say: Progress, frames: str) -> AddReport:
     """Register the pictures of a URL or of a list."""
     added = updated = skipped = 0
     problems: list[str] = []
@@ -97,7 +109,8 @@ def _add_roots(project: Any, where: str, say: Progress) -> AddReport:
     if not any(root.files for root in roots):
         return AddReport(0, 0, 0, [f"{where}: no pictures there"])
     for root in roots:
-        register, same = register_files(project, root.root, root.files, say, root.state)
+        register, same = register_files(
+            project, root.root, root.files, say, root.state, frames)
         added, updated = added + register.added, updated + register.updated
         skipped += same + register.same
         problems += _failed(register)
@@ -107,14 +120,16 @@ def _add_roots(project: Any, where: str, say: Progress) -> AddReport:
 
 def register_files(
     project: Any, root: str | Path, files: Sequence[str], say: Progress,
-    state: Mapping[str, tuple[int, int]] | None = None,
+    state: Mapping[str, tuple[int, int]] | None = None, frames: str = "",
 ) -> tuple[_Register, int]:
     """Register pictures of a root by their paths in it; what became of them, and how many were
     known as they are. A chunk at a time is stored, all of it when a transaction is open.
 
-    state: size and time of the last change (ns) of files, as their storage says."""
+    state: size and time of the last change (ns) of files, as their storage says. frames: how those
+    of videos are chosen, default by the settings."""
     catalog = project.catalog
-    register = _Register(catalog.files(), root, state or {})
+    sampling = str(parse_sampling(frames or project.config.video_frames, "video_frames"))
+    register = _Register(catalog.files(), root, state or {}, sampling)
     waiting = [f for f in files if not register.is_known(f)]
     done = skipped = len(files) - len(waiting)
     say(done, len(files), "pictures")
@@ -144,9 +159,11 @@ class _Register:
     """Tells new, changed, moved and unchanged files apart."""
 
     def __init__(
-        self, known: Iterable[KnownFile], root: str | Path, state: Mapping[str, tuple[int, int]]
+        self, known: Iterable[KnownFile], root: str | Path, state: Mapping[str, tuple[int, int]],
+        sampling: str,
     ) -> None:
         self.root, self.state, self.remote = str(root), state, is_url(str(root))
+        self.sampling = sampling
         self.by_path: dict[str, KnownFile] = {}
         self.by_place: dict[str, list[KnownFile]] = defaultdict(list)
         for file in known:
@@ -156,11 +173,14 @@ class _Register:
         self.ids = {file.id for file in self.by_path.values()}
         self.added = self.updated = self.same = 0
         self.failed: list[str] = []
+        self.cut_off: list[str] = []
 
     def is_known(self, file: str) -> bool:
         """Whether the catalogue has this file as it is now, and could read it."""
         before = self.by_path.get(absolute(self.root, file))
         if before is None or before.failed:
+            return False
+        if is_video(file) and before.sampling != self.sampling and not before.detector:
             return False
         if self.remote:  # what a storage does not say is not known to have changed
             size, modified = self.state.get(file, (0, 0))
@@ -175,8 +195,8 @@ class _Register:
         """What a file of the root says of itself."""
         where = absolute(self.root, file)
         if self.remote:
-            return describe_url(where, self.state.get(file, (0, 0))[1])
-        return describe(Path(where))
+            return describe_url(where, self.state.get(file, (0, 0))[1], self.sampling)
+        return describe(Path(where), self.sampling)
 
     def sort(
         self, files: Sequence[str], pictures: Sequence[Picture]
@@ -186,7 +206,8 @@ class _Register:
         for file, picture in zip(files, pictures, strict=True):
             before = self.by_path.get(absolute(self.root, file)) or self._moved(file, picture)
             if picture.failure:
-                self.failed.append(f"{file} ({picture.failure})")
+                broken = self.cut_off if picture.chosen else self.failed
+                broken.append(f"{file} ({picture.failure})")
             if before is None:
                 new.append(self._medium(self._new_id(file), self.root, file, picture))
                 self.added += 1
@@ -195,7 +216,8 @@ class _Register:
             inside = absolute(before.root, before.file_path) == absolute(self.root, file)
             place = (before.root, before.file_path) if inside else (self.root, file)
             medium = self._medium(before.id, *place, picture)
-            if before.failed and picture.failure or self._unchanged(before, medium):
+            sampled = before.sampling == medium.sampling
+            if (before.failed and picture.failure and sampled) or self._unchanged(before, medium):
                 self.same += 1
             else:
                 changed.append(medium)
@@ -204,7 +226,9 @@ class _Register:
 
     def _unchanged(self, before: KnownFile, medium: NewMedium) -> bool:
         then = (before.root, before.content_hash, before.size, before.modified, before.failed)
-        return then == (medium.root, medium.content_hash, medium.size, medium.modified, False)
+        sampled = before.sampling == medium.sampling or bool(before.detector)
+        return sampled and then == (
+            medium.root, medium.content_hash, medium.size, medium.modified, False)
 
     def _moved(self, file: str, picture: Picture) -> KnownFile | None:
         for before in self.by_place.get(file, ()):
@@ -221,13 +245,13 @@ class _Register:
         self.ids.add(found)
         return found
 
-    @staticmethod
-    def _medium(identity: str, root: str, file: str, picture: Picture) -> NewMedium:
+    def _medium(self, identity: str, root: str, file: str, picture: Picture) -> NewMedium:
         deployment, said_by = deployment_of(file, Path(root).name)
         return NewMedium(
             identity, root, file, deployment, said_by, picture.timestamp, picture.content_hash,
             picture.width, picture.height, picture.camera, picture.size, picture.modified,
-            picture.failure,
+            picture.failure, picture.frame_rate, picture.frames, picture.chosen,
+            self.sampling if picture.chosen else "",
         )
 
 

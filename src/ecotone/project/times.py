@@ -252,7 +252,7 @@ def _report(
 
 
 def _events(media: MediaTable, times: np.ndarray, zones: np.ndarray, gap: float) -> int:
-    return len(set(event_ids(media.deployment_id, times, gap, zones)) - {""})
+    return len(set(event_ids(media.deployment_id, times, gap, zones, media.duration)) - {""})
 
 
 def zone_names(media: MediaTable, default: str) -> np.ndarray:
@@ -277,7 +277,8 @@ def renew_events(catalog: Any, gap: float, time_zone: str = "") -> int:
     time_zone: of the deployments that name none. Only what changed is written.
     """
     media = catalog.media()
-    events = event_ids(media.deployment_id, media.timestamp, gap, zone_names(media, time_zone))
+    zones = zone_names(media, time_zone)
+    events = event_ids(media.deployment_id, media.timestamp, gap, zones, media.duration)
     changed = {
         m: new for m, new, old in zip(media.id, events, media.event_id, strict=True) if new != old
     }

@@ -51,6 +51,12 @@ class MediaTable:
         """Which media are videos (M,) bool."""
         return ~np.isnan(self.frame_rate)
 
+    @property
+    def duration(self) -> np.ndarray:
+        """Seconds that media last (M,) float64; 0 for pictures."""
+        known = self.is_video & (self.frame_rate > 0)
+        return np.where(known, self.frames / np.where(known, self.frame_rate, 1.0), 0.0)
+
     def picture(self, row: int, frame_number: int = -1) -> str | Path | FrameOf:
         """Where the pixels of a detection are: a file or URL, or a frame of one."""
         text = str(self.path[row])

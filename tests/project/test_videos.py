@@ -1,0 +1,135 @@
+"""Videos in a project: added, sampled, embedded and pooled; broken ones stop nothing."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ecotone.errors import InputError
+from ecotone.project import Project
+from tests.videos import bars, cut, make_video
+
+pytest.importorskip("av")
+
+
+@pytest.fixture
+def clips(tmp_path: Path, make_picture) -> Path:
+    """cam1: a.mp4 and b.AVI of 3 s at 10 frames a second, and a picture; cam2: broken ones."""
+    folder = tmp_path / "clips"
+    make_video(folder / "cam1" / "a.mp4", 30, created="2024-05-01T06:30:00Z")
+    make_video(folder / "cam1" / "20240501_070000.AVI", 30)
+    make_picture(folder / "cam1" / "c.jpg", taken="2024:05:01 06:31:00")
+    (folder / "cam2").mkdir()
+    (folder / "cam2" / "noise.mov").write_bytes(b"no video at all" * 99)
+    (folder / "cam2" / "empty.mp4").touch()
+    cut(folder / "cam1" / "20240501_070000.AVI", folder / "cam2" / "cut.avi", 0.8)
+    return folder
+
+
+def rows_of(project: Project, name: str) -> list[tuple[int, list[float]]]:
+    media, detections = project.catalog.media(), project.catalog.detections()
+    (medium,) = [m for m, f in zip(media.id, media.file_path, strict=True) if f.endswith(name)]
+    rows = np.flatnonzero(detections.media_id == medium)
+    return [(int(detections.frame_number[r]), detections.bbox[r].tolist()) for r in rows]
+
+
+def test_videos_are_added_with_their_frames_and_broken_ones_recorded(tmp_path, clips) -> None:
+    with Project.init(tmp_path / "p") as project:
+        report = project.add_images(clips)
+        assert report.added == 6
+        media = project.catalog.media()
+        by_name = {Path(f).name: n for n, f in enumerate(media.file_path)}
+        a = by_name["a.mp4"]
+        assert (media.frame_rate[a], media.frames[a]) == (10.0, 30)
+        assert media.frames_processed[a] == (0, 10, 20)
+        assert (media.width[a], media.height[a]) == (128, 96)
+        assert media.timestamp[a] == "2024-05-01T06:30:00"
+        assert media.timestamp[by_name["20240501_070000.AVI"]] == "2024-05-01T07:00:00"
+        assert media.is_video.tolist() == [f != "c.jpg" for f in by_name]
+        assert rows_of(project, "a.mp4") == [(n, [0, 0, 1, 1]) for n in (0, 10, 20)]
+        assert rows_of(project, "c.jpg") == [(-1, [0, 0, 1, 1])]
+        failures = {Path(f.path).name: f.reason for f in project.catalog.failures()}
+        assert set(failures) == {"noise.mov", "empty.mp4", "cut.avi"}
+        assert "not a video" in failures["noise.mov"] and "cut off" in failures["cut.avi"]
+        assert rows_of(project, "cut.avi")[0] == (0, [0, 0, 1, 1])  # what can be read is used
+        assert sum("videos" in p for p in report.problems) == 2
+        # The picture a minute after the end of the video is of its event, the other video not.
+        events = media.event_id
+        assert events[a] == events[by_name["c.jpg"]] != events[by_name["20240501_070000.AVI"]]
+
+        again = project.add_images(clips)
+        assert (again.added, again.updated, again.skipped) == (0, 0, 6)
+        assert rows_of(project, "a.mp4") == [(n, [0, 0, 1, 1]) for n in (0, 10, 20)]
+
+
+def test_another_sampling_renews_the_frames_and_keeps_the_numbers_of_those_that_stay(
+    tmp_path, clips
+) -> None:
+    with Project.init(tmp_path / "p") as project:
+        project.add_images(clips / "cam1")
+        before = dict(zip(project.catalog.detections().frame_number.tolist(),
+                          project.catalog.detections().id, strict=False))
+        report = project.add_images(clips / "cam1", frames="rate:2")
+        assert (report.added, report.updated, report.skipped) == (0, 2, 1)
+        assert sorted(n for n, _ in rows_of(project, "a.mp4")) == [0, 5, 10, 15, 20, 25]
+        after = dict(zip(project.catalog.detections().frame_number.tolist(),
+                         project.catalog.detections().id, strict=False))
+        assert after[10] == before[10]
+        assert project.add_images(clips / "cam1", frames="rate:2").skipped == 3
+        assert project.add_images(clips / "cam1", frames="motion:4").updated == 2
+        assert len(rows_of(project, "a.mp4")) == 4
+        with pytest.raises(InputError, match="expected 'rate:1'"):
+            project.add_images(clips / "cam1", frames="often")
+
+
+def test_embeddings_are_those_of_the_frames_themselves(tmp_path, clips) -> None:
+    from ecotone.backends.base import open_backend
+    from ecotone.media.video import load_frame
+    from ecotone.store.vectors import read_embeddings
+
+    with Project.init(tmp_path / "p") as project:
+        project.add_images(clips)
+        report = project.embed("handcrafted")
+        assert report.done == len(project.catalog.detections()) - 2
+        detections = project.catalog.detections()
+        values, present = read_embeddings(
+            project.catalog, project.vectors, "handcrafted", detections.id)
+        rows = [r for r in range(len(detections)) if detections.frame_number[r] == 20
+                and detections.media_id[r] == detections.media_id[0]]
+        backend = open_backend("handcrafted")
+        own = backend.preprocessing.apply(load_frame(clips / "cam1" / "20240501_070000.AVI", 20))
+        assert present[rows].all()
+        got = np.asarray(values[rows[0]], dtype=float)
+        expected = backend.encode(own[None])[0]
+        np.testing.assert_allclose(got, expected, atol=2e-2)
+        # The cut video stays on record though its frames were read.
+        assert {Path(f.path).name for f in project.catalog.failures()} == {
+            "noise.mov", "empty.mp4", "cut.avi"}
+
+
+def test_without_pyav_videos_are_left_out_with_a_word(tmp_path, clips, monkeypatch) -> None:
+    import sys
+
+    monkeypatch.setitem(sys.modules, "av", None)
+    with Project.init(tmp_path / "p") as project:
+        report = project.add_images(clips)
+        assert report.added == 1
+        assert any("5 videos are left out" in p and "ecotone[video]" in p for p in report.problems)
+
+
+def test_a_video_taken_away_fails_alone(tmp_path, clips) -> None:
+    with Project.init(tmp_path / "p") as project:
+        project.add_images(clips / "cam1")
+        (clips / "cam1" / "a.mp4").unlink()
+        report = project.embed("handcrafted")
+        assert report.done == 4 and len(report.failed) == 1 and "missing" in report.failed[0]
+        shutil.copy(clips / "cam1" / "20240501_070000.AVI", clips / "cam1" / "a.mp4")
+        assert project.embed("handcrafted").done == 3
+        assert not project.catalog.failures()
+
+
+def test_bars_are_what_they_say() -> None:
+    assert not np.array_equal(bars(1), bars(2))
