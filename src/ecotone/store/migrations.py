@@ -208,10 +208,48 @@ _VIDEOS = (
     "ALTER TABLE detection ADD COLUMN frame_number INTEGER",
 )
 
+# Numbers that `status` shows, kept by triggers: counting a million rows takes seconds.
+_TALLIES = (
+    "CREATE TABLE tally (name TEXT PRIMARY KEY, n INTEGER NOT NULL) WITHOUT ROWID",
+    # present: detections in use that a set of scores or embeddings holds.
+    "ALTER TABLE vector_set ADD COLUMN present INTEGER NOT NULL DEFAULT 0",
+    "INSERT INTO tally SELECT 'media', count(*) FROM medium",
+    "INSERT INTO tally SELECT 'detections', count(*) FROM detection WHERE retired = 0",
+    """CREATE TRIGGER tally_medium AFTER INSERT ON medium BEGIN
+        UPDATE tally SET n = n + 1 WHERE name = 'media'; END""",
+    """CREATE TRIGGER tally_medium_gone AFTER DELETE ON medium BEGIN
+        UPDATE tally SET n = n - 1 WHERE name = 'media'; END""",
+    """CREATE TRIGGER tally_detection AFTER INSERT ON detection WHEN NEW.retired = 0 BEGIN
+        UPDATE tally SET n = n + 1 WHERE name = 'detections';
+        UPDATE vector_set SET present = present + 1 WHERE kind <> 'posteriors' AND EXISTS
+            (SELECT 1 FROM vector_row v WHERE v.vector_set = vector_set.n
+             AND v.medium = NEW.medium AND v.number = NEW.number); END""",
+    """UPDATE vector_set SET present = (SELECT count(*) FROM vector_row v JOIN detection d
+        ON d.medium = v.medium AND d.number = v.number
+        WHERE v.vector_set = vector_set.n AND d.retired = 0)""",
+    """CREATE TRIGGER tally_retired AFTER UPDATE OF retired ON detection
+        WHEN NEW.retired <> OLD.retired BEGIN
+        UPDATE tally SET n = n + OLD.retired - NEW.retired WHERE name = 'detections';
+        UPDATE vector_set SET present = present + OLD.retired - NEW.retired
+            WHERE kind <> 'posteriors' AND EXISTS
+            (SELECT 1 FROM vector_row v WHERE v.vector_set = vector_set.n
+             AND v.medium = NEW.medium AND v.number = NEW.number); END""",
+    """CREATE TRIGGER tally_row AFTER INSERT ON vector_row BEGIN
+        UPDATE vector_set SET present = present + 1 WHERE n = NEW.vector_set AND EXISTS
+            (SELECT 1 FROM detection d WHERE d.medium = NEW.medium AND d.number = NEW.number
+             AND d.retired = 0); END""",
+    """CREATE TRIGGER tally_row_gone AFTER DELETE ON vector_row BEGIN
+        UPDATE vector_set SET present = present - 1 WHERE n = OLD.vector_set AND EXISTS
+            (SELECT 1 FROM detection d WHERE d.medium = OLD.medium AND d.number = OLD.number
+             AND d.retired = 0); END""",
+    "CREATE INDEX medium_event ON medium (event_id)",
+)
+
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
     _FIRST, _STUDIES, _REFINEMENTS, _SUGGESTIONS, _INDIVIDUALS, _DECISIONS, _DISCOVERIES, _NAMINGS,
     _CHECKSUMS,
     _VIDEOS,
+    _TALLIES,
 )
 
 

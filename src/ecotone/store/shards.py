@@ -170,9 +170,7 @@ def _register_rows(
 def count_rows(catalog: Catalog, vector_set: VectorSet) -> int:
     """Detections in use that the set holds."""
     return catalog.connection.execute(
-        """SELECT count(*) FROM vector_row v JOIN detection d
-           ON d.medium = v.medium AND d.number = v.number
-           WHERE v.vector_set = ? AND d.retired = 0""", (vector_set.n,)
+        "SELECT present FROM vector_set WHERE n = ?", (vector_set.n,)
     ).fetchone()[0]
 
 
