@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import warnings
@@ -34,9 +35,12 @@ COMMANDS = {
     "export": ("results", "write tables, Camtrap DP, MegaDetector json and more"),
     "predict": ("predicting", "use a local model on new pictures, without a project"),
     "run": ("starting", "all of it in one line"),
+    "check": ("mending", "look whether the project is whole: damage, and how to mend it"),
+    "repair": ("mending", "mend what check finds, and say what could not be saved"),
     "status": ("starting", "what the project holds and what to do next"),
 }
 
+FULL = (errno.ENOSPC, errno.EDQUOT)
 EPILOG = """\b
 Example:
   ecotone demo
@@ -116,10 +120,24 @@ def run(arguments: Sequence[str] | None = None) -> int:
 
 def _describe(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror:
-        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+        mend = "; free some space and run again" if error.errno in FULL else ""
+        return (f"{error.filename}: {error.strerror}" if error.filename else error.strerror) + mend
+    if type(error).__module__ == "sqlite3":
+        return _describe_catalogue(str(error))
     if isinstance(error, MemoryError):
         return "out of memory; give smaller batches (--batch-size) or fewer pictures at once"
     return f"unexpected {type(error).__name__}: {error}"
+
+
+def _describe_catalogue(text: str) -> str:
+    """What an error of SQLite means; its module is not imported for it."""
+    if "full" in text:
+        return f"catalog.sqlite: no space left ({text}); free some space and run again"
+    if "locked" in text or "busy" in text:
+        return f"catalog.sqlite: another command is writing ({text}); wait for it and run again"
+    if "readonly" in text or "read-only" in text:
+        return f"catalog.sqlite: nothing can be written here ({text})"
+    return f"catalog.sqlite: damaged ({text}); see: ecotone check, then: ecotone repair"
 
 
 def _fail(message: str, code: int) -> int:

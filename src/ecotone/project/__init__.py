@@ -57,13 +57,15 @@ class Project(Individuals):
         if not settings.exists():
             if folder.exists() and not folder.is_dir():
                 raise ProjectError(f"{path}: is a file; give a new folder for the project.")
-            if folder.is_dir() and any(folder.iterdir()):
+            unfinished = folder / f"{FILE_NAME}.tmp"
+            if folder.is_dir() and any(p != unfinished for p in folder.iterdir()):
                 raise ProjectError(
                     f"{path}: holds other files and no {FILE_NAME}; give a new or empty folder."
                 )
             try:
                 folder.mkdir(parents=True, exist_ok=True)
-                settings.write_text(default_text(folder.resolve().name), encoding="utf-8")
+                unfinished.write_text(default_text(folder.resolve().name), encoding="utf-8")
+                unfinished.replace(settings)
             except OSError as error:
                 raise ProjectError(f"{path}: cannot be made ({error.strerror}).") from error
         return cls(folder)
@@ -307,6 +309,18 @@ class Project(Individuals):
         from ecotone.project.exporting import export
 
         return export(self, Path(path), **options)
+
+    def check(self, quick: bool = False) -> Any:
+        """Look for damage without changing anything; see `ecotone.project.checking.check`."""
+        from ecotone.project.checking import check
+
+        return check(self, quick)
+
+    def repair(self, progress: Progress | None = None) -> Any:
+        """Mend what `check` finds; see `ecotone.project.repairing.repair`."""
+        from ecotone.project.repairing import repair
+
+        return repair(self, progress)
 
     def status(self) -> Any:
         """What the project holds and what to do next; see `ecotone.project.status.status`."""

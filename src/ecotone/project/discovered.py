@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from ecotone.errors import ProjectError
+from ecotone.project.records import read_json
 from ecotone.report.names import short_name
 from ecotone.store.discoveries import DiscoveryTable
 
@@ -45,9 +45,9 @@ def discovery_record(project: Any, run: str) -> dict[str, Any]:
     """The record of a discovery. Raises ProjectError when its file is missing or broken."""
     path = project.runs / f"{run}.json"
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ProjectError(f"{path}: cannot be read ({error}); run: ecotone discover") from error
+        return read_json(path)
+    except ProjectError as error:
+        raise ProjectError(f"{error}; run: ecotone discover") from error
 
 
 def novel_record(project: Any) -> dict[str, Any]:

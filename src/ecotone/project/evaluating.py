@@ -27,7 +27,7 @@ from ecotone.evaluation.summary import (
 )
 from ecotone.fusion.threads import one_blas_thread
 from ecotone.project.gathering import DETECTOR, Gathered, gather
-from ecotone.project.records import versions, write_json
+from ecotone.project.records import read_json, versions, write_json
 
 Progress = Callable[[int, int | None, str], None]
 
@@ -250,14 +250,10 @@ def read_evaluation(project: Any) -> dict[str, Any] | None:
 
     Raises ProjectError when its file is broken.
     """
-    import json
-
     path = project.path / FOLDER / "records.json"
     if not path.is_file():
         return None
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ProjectError(
-            f"{path}: cannot be read ({error}); make it again: ecotone evaluate"
-        ) from error
+        return read_json(path)
+    except ProjectError as error:
+        raise ProjectError(f"{error}; make it again: ecotone evaluate") from error

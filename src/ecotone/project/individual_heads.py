@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
@@ -14,10 +15,12 @@ import numpy as np
 from ecotone.errors import InputError, ProjectError
 from ecotone.project.animals import Animals, gather_animals
 from ecotone.project.records import recorded_run, versions, write_json
+from ecotone.store.checksums import measure
 
 Progress = Callable[[int, "int | None", str], None]
 HEAD_NOTE = "individuals_head"  # the note that names the newest head
 FOLDER = "individuals"  # below the project's models
+HEAD_FILE = "head.npz"
 CHUNK = 8192
 
 
@@ -78,6 +81,8 @@ def train_head(
             "versions": versions(), "notes": notes,
         }
         folder.mkdir(parents=True, exist_ok=True)
+        if best != "none":
+            card["files"] = {HEAD_FILE: measure(folder / HEAD_FILE)}
         write_json(folder / "card.json", card)
         project.catalog.set_note(HEAD_NOTE, {
             "run": run, "head": best, "embedding_model": animals.model})
@@ -121,13 +126,13 @@ def _classes(animals: Animals) -> np.ndarray:
 
 
 def _save_head(folder: Path, head: Any) -> None:
-    import os
-
     folder.mkdir(parents=True, exist_ok=True)
     temporary = folder / ".head.npz.tmp"
     with temporary.open("wb") as handle:
         np.savez(handle, mean=head.mean_, projection=head.projection_)
-    os.replace(temporary, folder / "head.npz")
+        handle.flush()
+        os.fsync(handle.fileno())
+    os.replace(temporary, folder / HEAD_FILE)
 
 
 def load_head(project: Any, run: str | None = None) -> tuple[Any, dict[str, Any]]:

@@ -43,6 +43,19 @@ def writer_lock(folder: Path, command: str) -> Iterator[None]:
             handle.truncate(0)
 
 
+def holder_of(folder: Path) -> str:
+    """The command that holds the write lock of a project now, "" when none does."""
+    path = folder / FILE_NAME
+    try:
+        handle = path.open("r+", encoding="utf-8")
+    except OSError:
+        return ""
+    with handle:
+        said = handle.read().strip()
+        # An empty file is not tried: whoever starts just now would find it locked.
+        return said if said and not _try_lock(handle) else ""
+
+
 if sys.platform == "win32":
     import msvcrt
 

@@ -7,7 +7,7 @@ import os
 import platform
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime, timezone
 from importlib import metadata
 from pathlib import Path
@@ -18,7 +18,9 @@ import numpy as np
 import ecotone
 from ecotone.errors import ProjectError
 from ecotone.project.gathering import Gathered
+from ecotone.store.checksums import text_sum
 
+CHECKSUM = "checksum"  # of a record, in the record
 LATEST = "latest_fuse"  # the note in the catalogue that names the newest finished fusion
 
 
@@ -123,15 +125,49 @@ def versions() -> dict[str, str]:
     return {**found, **{name: metadata.version(name) for name in names}}
 
 
-def write_json(path: Path, value: Any) -> None:
-    """Write json so that a reader sees the old file or the whole new one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+def write_json(path: Path, value: dict[str, Any]) -> None:
+    """Write json so that a reader sees the old file or the whole new one; with its checksum.
+
+    Raises ProjectError when the disk refuses; then nothing has changed.
+    """
     temporary = path.with_name(path.name + ".tmp")
-    with temporary.open("w", encoding="utf-8") as handle:
-        json.dump(value, handle, indent=1, ensure_ascii=False)
-        handle.flush()
-        os.fsync(handle.fileno())
-    os.replace(temporary, path)
+    value = {k: v for k, v in value.items() if k != CHECKSUM}
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with temporary.open("w", encoding="utf-8") as handle:
+            json.dump({**value, CHECKSUM: _sum(value)}, handle, indent=1, ensure_ascii=False)
+            handle.flush()
+            os.fsync(handle.fileno())
+        os.replace(temporary, path)
+    except OSError as error:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise ProjectError(
+            f"{path}: cannot be written ({error.strerror or error}); free some space and run again."
+        ) from error
+
+
+def _sum(value: dict[str, Any]) -> str:
+    return text_sum(json.dumps(value, ensure_ascii=False))
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """What `write_json` wrote.
+
+    Raises ProjectError when the file is missing, no json, or not as it was written.
+    """
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ProjectError(f"{path}: cannot be read ({error.strerror})") from error
+    except ValueError as error:
+        raise ProjectError(f"{path}: not valid json ({error})") from error
+    if not isinstance(value, dict):
+        raise ProjectError(f"{path}: not valid json (no object)")
+    stated = value.pop(CHECKSUM, None)
+    if stated is not None and stated != _sum(value):
+        raise ProjectError(f"{path}: damaged (its bytes were changed)")
+    return value
 
 
 def read_record(project: Any, run: str = "latest") -> dict[str, Any]:
@@ -144,9 +180,9 @@ def read_record(project: Any, run: str = "latest") -> dict[str, Any]:
         if not run:
             raise ProjectError("nothing fused yet; run: ecotone fuse")
     path = project.path / "runs" / f"{run}.json"
+    if not path.is_file():
+        raise ProjectError(f"{path}: no such run record; run: ecotone fuse")
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ProjectError(f"{path}: no such run record; run: ecotone fuse") from error
-    except ValueError as error:
-        raise ProjectError(f"{path}: not valid json ({error}); run: ecotone fuse") from error
+        return read_json(path)
+    except ProjectError as error:
+        raise ProjectError(f"{error}; run: ecotone fuse") from error

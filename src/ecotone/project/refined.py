@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
@@ -12,6 +11,7 @@ import numpy as np
 from ecotone.errors import ProjectError
 from ecotone.hierarchy.before import Before, taxon_of
 from ecotone.hierarchy.tree import ANIMAL, BESIDE
+from ecotone.project.records import read_json
 from ecotone.project.trusting import class_of
 from ecotone.report.names import short_name
 from ecotone.store.refinements import RefinementRun, RefinementTable
@@ -171,12 +171,12 @@ def read_refine_record(project: Any, run: str) -> dict[str, Any]:
     Raises ProjectError when its file is missing or broken.
     """
     path = project.path / "runs" / f"{run}.json"
+    if not path.is_file():
+        raise ProjectError(f"{path}: no such run record; run: ecotone refine")
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ProjectError(f"{path}: no such run record; run: ecotone refine") from error
-    except ValueError as error:
-        raise ProjectError(f"{path}: not valid json ({error}); run: ecotone refine") from error
+        return read_json(path)
+    except ProjectError as error:
+        raise ProjectError(f"{error}; run: ecotone refine") from error
 
 
 @dataclass(frozen=True)

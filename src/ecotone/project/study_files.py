@@ -229,6 +229,24 @@ def _copy_all(files: Files, folder: Path) -> str:
     return digest.hexdigest()
 
 
+def hash_of_copy(folder: Path) -> str:
+    """The hash of the names and bytes of a kept study, as it was told when it was copied; "" when
+    it cannot be read."""
+    digest = hashlib.blake2b(digest_size=16)
+    try:
+        names = sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())
+        for name in names:
+            digest.update(f"{name}\0".encode())
+            part = hashlib.blake2b(digest_size=16)
+            with (folder / name).open("rb") as handle:
+                while block := handle.read(BLOCK):
+                    part.update(block)
+            digest.update(part.digest())
+    except OSError:
+        return ""
+    return digest.hexdigest()
+
+
 def _copy(source: Callable[[], Any], target: Path) -> bytes:
     """Copy a file to the disk; the hash of its bytes."""
     digest = hashlib.blake2b(digest_size=16)

@@ -24,8 +24,8 @@ def connect(path: Path, create: bool = False) -> sqlite3.Connection:
     """
     if not create and not path.is_file():
         raise ProjectError(f"{path}: no catalogue here; make a project first: ecotone init FOLDER")
-    if path.is_file() and not _can_write(path):
-        return _connect_to_read(path)
+    if path.is_file() and not can_write(path):
+        return connect_to_read(path)
     try:
         connection = sqlite3.connect(
             path, timeout=WAIT, isolation_level=None, check_same_thread=False
@@ -61,11 +61,12 @@ def _told(path: Path, error: sqlite3.Error) -> str:
             "ecotone check; what can be saved is saved by: ecotone repair")
 
 
-def _can_write(path: Path) -> bool:
+def can_write(path: Path) -> bool:
+    """Whether a catalogue and the files beside it may be written."""
     return os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)
 
 
-def _connect_to_read(path: Path) -> sqlite3.Connection:
+def connect_to_read(path: Path) -> sqlite3.Connection:
     """A connection to a catalogue in a place where nothing may be written.
 
     Where its newest rows still lie in a write-ahead log, or its schema is older, a copy in memory

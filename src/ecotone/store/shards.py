@@ -151,13 +151,14 @@ def write_shard(
             "VALUES (?, ?, ?, ?, ?, ?)",
             (vector_set.n, path.name, len(ids), now(), size, digest),
         )
-        _register_rows(connection, vector_set, ids)
+        register_rows(connection, vector_set, ids)
     return path.name
 
 
-def _register_rows(
+def register_rows(
     connection: sqlite3.Connection, vector_set: VectorSet, ids: Sequence[str]
 ) -> None:
+    """Remember which detections a set holds; call within a transaction."""
     if vector_set.kind == "posteriors":
         return
     connection.executemany(
