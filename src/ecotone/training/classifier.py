@@ -2,7 +2,7 @@
 
 N pictures, K classes, D embedding dimensions.
 Source: soft cross-entropy with people's labels clamped and the rest weighted by their confidence;
-the parts and their sources are in `soft_control`, `classifier_network` and `camera_trap`.
+the parts and their sources are in `curriculum`, `classifier_network` and `trap_draws`.
 """
 
 from __future__ import annotations
@@ -27,14 +27,15 @@ from ecotone.training.classifier_network import (
 from ecotone.training.classifier_start import make_network
 from ecotone.training.data import Crops, Progress
 from ecotone.training.distributed import World, join_world
-from ecotone.training.feed import normalised
 from ecotone.training.inference import cross_entropy, predict_logits, softmax
 from ecotone.training.loop import Loop, pick_precision
 from ecotone.training.pictures import LabelledPictures
 from ecotone.training.published import Start
-from ecotone.training.soft_feed import Epoch, SoftFeed
+from ecotone.training.soft_control import SoftControl
+from ecotone.training.soft_feed import SoftFeed
 from ecotone.training.soft_settings import AUTO, SoftLabelSettings
 from ecotone.training.soft_split import SoftSplit, split_soft
+from ecotone.training.trap_pictures import prepare_batch
 
 MODEL = "model.onnx"
 IMAGENET = ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
@@ -152,21 +153,27 @@ class Job:
     def loop(self, learner: SoftLearner, progress: Progress | None) -> Loop:
         """The loop that trains it."""
         settings, split, data = self.settings, self.split, self.data
-        weight = np.where(data.labelled, 1.0, settings.unlabelled_weight
-                          * data.target.max(axis=1) ** settings.confidence_power)
-        epoch = Epoch(split.labelled, split.soft, data.target, weight, settings.labelled_share)
-        feed = SoftFeed(self.crops, settings, epoch, self.world.device)
+        device = self.world.device
+        precision = pick_precision(settings.precision, device)
+
+        def say(network: ClassifierNetwork, rows: np.ndarray, mirror: np.ndarray) -> np.ndarray:
+            return predict_logits(network, self.crops, rows, device, self.normalisation,
+                                  2 * settings.batch_size, feed.pool, precision, mirror=mirror)[0]
+
+        control = SoftControl(data, split, settings, self.world, say)
+        feed = control.feed = SoftFeed(self.crops, settings, control.first(), device)
         about = {"task": "soft labels", "data": data.fingerprint(), "start": self.begun.source,
                  "licence": self.begun.licence, "classes": list(data.classes),
                  "mean": self.normalisation[0], "std": self.normalisation[1]}
         return Loop(learner, feed, settings, self.folder, self.world, self.normalisation,
-                    self.validation(), about, progress, self.optimizer, self.prepare)
+                    self.validation(), about, progress, self.optimizer, self.prepare,
+                    control)
 
     def prepare(self, batch: tuple[torch.Tensor, ...], epoch: int, step: int
                 ) -> tuple[torch.Tensor, ...]:
         """What the learner takes of a batch on the device."""
-        pictures, target, weight, _ = batch
-        return normalised(pictures, *self.normalisation), target, weight
+        return prepare_batch(batch, epoch, step, self.world.rank, self.settings,
+                             self.normalisation)
 
     def validation(self) -> Callable[[nn.Module], dict[str, float]] | None:
         """How a learner is measured: both of its networks on the held-out pictures."""

@@ -38,6 +38,14 @@ class World:
         distributed.broadcast_object_list(box, src=0, device=torch.device(self.device))
         return box[0]
 
+    def gather(self, value: Any) -> list[Any]:
+        """The plain values of all processes, by rank, in all of them."""
+        if self.size == 1:
+            return [value]
+        found: list[Any] = [None] * self.size
+        distributed.all_gather_object(found, value)
+        return found
+
 
 @contextmanager
 def join_world(device: str = "") -> Iterator[World]:

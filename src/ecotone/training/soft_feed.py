@@ -38,7 +38,7 @@ class SoftFeed:
                  device: str = "cpu") -> None:
         self.crops, self.epoch, self._settings = crops, epoch, settings
         self.failed: dict[int, str] = {}
-        self._pool = _pool(crops, device)
+        self.pool = _pool(crops, device)
 
     def plan(self, epoch: int, size: int = 1) -> np.ndarray:
         """The rows of an epoch's batches, (steps, batch_size * size); process r has [:, r::size].
@@ -77,9 +77,9 @@ class SoftFeed:
             yield pictures, target[index], weight[index], index
 
     def _pictures(self, plan: np.ndarray) -> Iterator[torch.Tensor]:
-        if self._pool is not None:
+        if self.pool is not None:
             for rows in plan:
-                yield self._pool[torch.from_numpy(rows).to(self._pool.device)]
+                yield self.pool[torch.from_numpy(rows).to(self.pool.device)]
             return
         found = iter(self.crops.map(self._load, [int(r) for r in plan.ravel()]))
         for rows in plan:
