@@ -89,6 +89,11 @@ class SpeciesNet:
         pooled = self._pooled if embeddings else None
         return Outputs(to_probabilities(logits, "logits") if scores else None, pooled)
 
+    @property
+    def network(self) -> Any:
+        """The package's torch module: pictures (n, 480, 480, 3) in, logits out."""
+        return self._classifier.model
+
     def info(self) -> dict[str, Any]:
         """What must be written down to run the same again."""
         return {

@@ -29,6 +29,7 @@ from ecotone.training.data import Crops, Progress
 from ecotone.training.distributed import World, join_world
 from ecotone.training.inference import cross_entropy, predict_logits, softmax
 from ecotone.training.loop import Loop, pick_precision
+from ecotone.training.lora import merge_lora
 from ecotone.training.pictures import LabelledPictures
 from ecotone.training.published import Start
 from ecotone.training.soft_control import SoftControl
@@ -139,8 +140,8 @@ class Job:
         settings = self.settings
         factor = settings.backbone_lr
         if factor == AUTO:
-            scratch = not self.begun.state or settings.trainable == "lora"
-            factor = 1.0 if scratch else FROM_WEIGHTS
+            scratch = self.begun.source.startswith("none")
+            factor = 1.0 if scratch or settings.trainable == "lora" else FROM_WEIGHTS
         groups = []
         for rate, parameters in ((float(factor), learner.trained),
                                  (1.0, list(learner.network.head.parameters()))):
@@ -215,6 +216,7 @@ def finish(job: Job, loop: Loop, learner: SoftLearner, history: list[dict[str, f
     networks = learner.networks()
     use = "teacher" if best.get("teacher", 1.0) and "teacher" in networks else "network"
     network = networks[use].to("cpu").eval()
+    merge_lora(network.backbone)
     card: dict[str, Any] = {}
     difference = 0.0
     if job.world.first:
