@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import sparse
+import scipy
 
 from ecotone.errors import InputError
 
@@ -82,12 +82,12 @@ class GlobalScores:
     mass 1 - sum of a row is kept as missing, never renormalised away. An empty row says nothing.
     """
 
-    values: sparse.csr_matrix
+    values: scipy.sparse.csr_matrix
     classes: tuple[str, ...]
     complete: bool = False
 
     def __post_init__(self) -> None:
-        values = sparse.csr_matrix(self.values, dtype=np.float32, copy=True)
+        values = scipy.sparse.csr_matrix(self.values, dtype=np.float32, copy=True)
         values.sum_duplicates()
         values.eliminate_zeros()
         classes = tuple(str(c) for c in self.classes)
@@ -109,7 +109,8 @@ class GlobalScores:
                 )
             # Quantised or rounded outputs may sum to a little over 1.
             over = np.maximum(total, 1.0).astype(np.float32)
-            values = sparse.csr_matrix(sparse.diags(1.0 / over) @ values, dtype=np.float32)
+            scaled = scipy.sparse.diags(1.0 / over) @ values
+            values = scipy.sparse.csr_matrix(scaled, dtype=np.float32)
         object.__setattr__(self, "values", values)
         object.__setattr__(self, "classes", classes)
 
@@ -119,7 +120,7 @@ class GlobalScores:
         array = np.asarray(values)
         if array.ndim != 2:
             raise InputError(f"GlobalScores: expected an array (N, S), found shape {array.shape}.")
-        return cls(sparse.csr_matrix(array), tuple(classes), complete=True)
+        return cls(scipy.sparse.csr_matrix(array), tuple(classes), complete=True)
 
     @property
     def missing(self) -> np.ndarray:
@@ -142,7 +143,7 @@ def is_stored(rows: object) -> bool:
     """Whether rows (N, D) are kept elsewhere and read when they are asked for: something with
     shape, dtype, length and indexing like an array's that is none (a `RowView`, h5py, zarr)."""
     return (
-        not isinstance(rows, np.ndarray) and not sparse.issparse(rows)
+        not isinstance(rows, np.ndarray) and not scipy.sparse.issparse(rows)
         and isinstance(getattr(rows, "dtype", None), np.dtype)
         and all(hasattr(rows, name) for name in ("shape", "__len__", "__getitem__"))
     )

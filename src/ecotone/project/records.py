@@ -9,16 +9,17 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime, timezone
-from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 import ecotone
 from ecotone.errors import ProjectError
-from ecotone.project.gathering import Gathered
 from ecotone.store.checksums import text_sum
+
+if TYPE_CHECKING:
+    from ecotone.project.gathering import Gathered
 
 CHECKSUM = "checksum"  # of a record, in the record
 LATEST = "latest_fuse"  # the note in the catalogue that names the newest finished fusion
@@ -120,6 +121,8 @@ def _plain(row: dict[str, Any]) -> dict[str, Any]:
 
 def versions() -> dict[str, str]:
     """Versions of ecotone, Python and the libraries that figures depend on."""
+    from importlib import metadata
+
     names = ("numpy", "scipy", "scikit-learn", "pillow", "onnxruntime")
     found = {"ecotone": ecotone.__version__, "python": platform.python_version()}
     return {**found, **{name: metadata.version(name) for name in names}}

@@ -46,7 +46,7 @@ from ecotone.types import Detections
 _COUNTS = {
     "media": "SELECT n FROM tally WHERE name = 'media'",
     "deployments": "SELECT count(*) FROM deployment",
-    "events": "SELECT count(*) FROM (SELECT DISTINCT event_id FROM medium WHERE event_id > '')",
+    "events": "SELECT count(DISTINCT event_id) FROM medium WHERE event_id > ''",
     "detections": "SELECT n FROM tally WHERE name = 'detections'",
     "labels": """SELECT count(*) FROM label
         WHERE decision = 0 OR decision NOT IN (SELECT target FROM undone)""",

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import sparse
+import scipy
 
 from ecotone.errors import InputError, ProjectError
 from ecotone.store import shards, views
@@ -93,7 +93,7 @@ class ScoreWriter(_Writer):
         super().__init__(catalog, folder, model_name)
         self.classes = tuple(str(c) for c in classes)
         self.complete = bool(complete)
-        self._parts: list[sparse.csr_matrix] = []
+        self._parts: list[scipy.sparse.csr_matrix] = []
         self._columns = np.arange(len(self.classes))
         known = self._set
         if known is not None and extend:
@@ -115,10 +115,10 @@ class ScoreWriter(_Writer):
         )
 
     def append(
-        self, detection_ids: Sequence[str], values: np.ndarray | sparse.spmatrix
+        self, detection_ids: Sequence[str], values: np.ndarray | scipy.sparse.spmatrix
     ) -> None:
         """Add rows (n, S) of probabilities; they are stored when enough wait, or by `flush`."""
-        rows = sparse.csr_matrix(values, dtype=np.float32)
+        rows = scipy.sparse.csr_matrix(values, dtype=np.float32)
         _check_rows("scores", detection_ids, rows.shape, len(self.classes))
         self._ids.extend(str(i) for i in detection_ids)
         self._parts.append(rows)
@@ -126,7 +126,7 @@ class ScoreWriter(_Writer):
             self.flush()
 
     def _arrays(self) -> dict[str, np.ndarray]:
-        rows = sparse.vstack(self._parts, format="csr")
+        rows = scipy.sparse.vstack(self._parts, format="csr")
         return {
             "indptr": rows.indptr.astype(np.int64), "data": rows.data.astype(np.float32),
             "indices": self._columns[rows.indices].astype(np.int32),

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from scipy import sparse
+import scipy
 
 from ecotone.store import shards
 from ecotone.store.locate import as_bytes, locate
@@ -170,9 +170,8 @@ class ScoreView(_View):
             indices[to] = self._shelf.array(number, "indices")[_run(of)]
             data[to] = self._shelf.array(number, "data")[_run(of)]
         shape = (len(place), len(self.classes))
-        return GlobalScores(
-            sparse.csr_matrix((data, indices, indptr), shape=shape), self.classes, self.complete
-        )
+        values = scipy.sparse.csr_matrix((data, indices, indptr), shape=shape)
+        return GlobalScores(values, self.classes, self.complete)
 
     def subset(self, rows: np.ndarray) -> ScoreView:
         """A view of some rows, numbers or a mask; nothing is read."""
