@@ -17,7 +17,7 @@ LAYERS = (
     ("types", "errors", "config", "study"),
     ("taxonomy", "media"),
     ("fusion", "hierarchy", "evaluation", "confidence", "labelling", "context", "discovery", "reid",
-     "simulate.worlds"),
+     "detection", "simulate.worlds"),
     ("ingest", "store", "backends", "engine", "export", "bundle", "report", "simulate", "training"),
     ("project",),
     ("review",),
@@ -25,7 +25,7 @@ LAYERS = (
 )
 RANK = {room: rank for rank, rooms in enumerate(LAYERS) for room in rooms}
 ARRAYS_ONLY = ("fusion", "hierarchy", "evaluation", "confidence", "labelling", "context",
-               "discovery", "reid", "simulate.worlds")
+               "discovery", "reid", "detection", "simulate.worlds")
 NOT_FOR_ARRAYS = {"pathlib", "csv", "json", "sqlite3", "shutil", "tempfile", "PIL", "onnxruntime"}
 SLOW = ("sklearn", "scipy.optimize", "PIL", "onnxruntime", "rich", "jinja2", "pyarrow", "sqlite3")
 

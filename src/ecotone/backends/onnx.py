@@ -25,6 +25,7 @@ from ecotone.backends.outputs import (
     probe_batch,
     to_probabilities,
 )
+from ecotone.backends.session import DTYPES, first_line, open_session
 from ecotone.errors import BackendError, FormatError
 
 KINDS = {
@@ -39,12 +40,6 @@ KINDS = {
 }  # fmt: skip
 SCORES = "scores"  # the name of the probabilities in models of ecotone's training
 KIND_OF = {op: kind for kind, ops in KINDS.items() for op in ops}
-DTYPES = {
-    "tensor(float)": "float32",
-    "tensor(float16)": "float16",
-    "tensor(uint8)": "uint8",
-    "tensor(int8)": "int8",
-}
 
 
 def open_onnx(argument: str, classes: Path | None = None, **options: Any) -> OnnxBackend:
@@ -159,25 +154,7 @@ class OnnxBackend:
         self.complete = self.output != "independent"
 
     def _session(self, data: bytes | None) -> Any:
-        import onnxruntime as ort
-
-        settings = ort.SessionOptions()
-        settings.log_severity_level = 3
-        settings.intra_op_num_threads = self._threads
-        # Weights in files beside the model are found although the graph is given as bytes.
-        folder = str(self.path.resolve().parent)
-        settings.add_session_config_entry(
-            "session.model_external_initializers_file_folder_path", folder
-        )
-        wanted = ["CPUExecutionProvider"]
-        if self._device != "cpu" and "CUDAExecutionProvider" in ort.get_available_providers():
-            wanted.insert(0, "CUDAExecutionProvider")
-        try:
-            return ort.InferenceSession(data or str(self.path), settings, providers=wanted)
-        # ONNX Runtime raises its own types and plain RuntimeError alike.
-        except Exception as error:
-            text = str(error).splitlines()[0]
-            raise BackendError(f"{self.path}: ONNX Runtime cannot load it ({text}).") from error
+        return open_session(self.path, self._threads, self._device, data)
 
     def _outputs(self, batch: np.ndarray, names: list[str]) -> list[np.ndarray]:
         """Raw outputs of a batch; a network of fixed batch size is fed in pieces of that size."""
@@ -194,8 +171,7 @@ class OnnxBackend:
         try:
             found = self._session_.run(names, {self._input: batch})
         except Exception as error:
-            text = str(error).splitlines()[0]
-            raise BackendError(f"{self.path}: the model failed ({text}).") from error
+            raise BackendError(f"{self.path}: the model failed ({first_line(error)}).") from error
         return [np.asarray(v, dtype=np.float32) for v in found]
 
 

@@ -7,17 +7,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from ecotone.detection.precision import overlaps
+
 ENOUGH = 0.5  # intersection over union from which on two boxes are the same
-
-
-def overlaps(found: np.ndarray, known: np.ndarray) -> np.ndarray:
-    """Intersection over union (n, m) of every pair."""
-    a, b = np.asarray(found, dtype=np.float64), np.asarray(known, dtype=np.float64)
-    low = np.maximum(a[:, None, :2], b[None, :, :2])
-    high = np.minimum(a[:, None, :2] + a[:, None, 2:], b[None, :, :2] + b[None, :, 2:])
-    common = np.prod(np.clip(high - low, 0, None), axis=2)
-    union = np.prod(a[:, 2:], axis=1)[:, None] + np.prod(b[:, 2:], axis=1)[None, :] - common
-    return common / np.maximum(union, 1e-12)
 
 
 def pair_boxes(found: np.ndarray, known: np.ndarray, enough: float = ENOUGH) -> list[int]:

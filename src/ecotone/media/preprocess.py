@@ -124,7 +124,7 @@ class Preprocessing:
 
     def apply(self, picture: Image.Image) -> np.ndarray:
         """One RGB picture (already cut out) as one input of shape `shape` and type `dtype`."""
-        pixels = np.asarray(self._resized(picture.convert("RGB")), dtype=np.uint8)
+        pixels = np.asarray(self.resized(picture.convert("RGB")), dtype=np.uint8)
         if self.channels == "BGR":
             pixels = pixels[:, :, ::-1]
         if self.dtype == "int8":
@@ -184,7 +184,8 @@ class Preprocessing:
             scale = max(scale, *ratios)
         return max(1, round(width * scale)), max(1, round(height * scale))
 
-    def _resized(self, picture: Image.Image) -> Image.Image:
+    def resized(self, picture: Image.Image) -> Image.Image:
+        """An RGB picture scaled to the input's size, in the declared way."""
         if self.resize == "squash":
             return self._scale(picture, self.width, self.height)
         wide, high = self.width / picture.width, self.height / picture.height
