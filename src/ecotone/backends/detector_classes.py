@@ -9,7 +9,18 @@ from ecotone.ingest.results import EMPTY, category_of
 
 CATEGORIES = ("animal", "human", "vehicle")
 # The classes of COCO (Lin et al. 2014, arXiv:1405.0312) that are none of the three.
-THINGS = frozenset(["traffic light", "fire hydrant", "stop sign", "parking meter", "bench", "backpack", "umbrella", "handbag", "tie", "suitcase", "frisbee", "skis", "snowboard", "sports ball", "kite", "baseball bat", "baseball glove", "skateboard", "surfboard", "tennis racket", "bottle", "wine glass", "cup", "fork", "knife", "spoon", "bowl", "banana", "apple", "sandwich", "orange", "broccoli", "carrot", "hot dog", "pizza", "donut", "cake", "chair", "couch", "potted plant", "bed", "dining table", "toilet", "tv", "laptop", "mouse", "remote", "keyboard", "cell phone", "microwave", "oven", "toaster", "sink", "refrigerator", "book", "clock", "vase", "scissors", "teddy bear", "hair drier", "toothbrush", "street sign", "hat", "shoe", "eye glasses", "plate", "mirror", "window", "desk", "door", "blender", "hair brush", "n/a", "sofa", "tvmonitor", "diningtable", "pottedplant", "__background__", "no object"])
+THINGS = frozenset({
+    "traffic light", "fire hydrant", "stop sign", "parking meter", "bench", "backpack", "umbrella",
+    "handbag", "tie", "suitcase", "frisbee", "skis", "snowboard", "sports ball", "kite",
+    "baseball bat", "baseball glove", "skateboard", "surfboard", "tennis racket", "bottle",
+    "wine glass", "cup", "fork", "knife", "spoon", "bowl", "banana", "apple", "sandwich", "orange",
+    "broccoli", "carrot", "hot dog", "pizza", "donut", "cake", "chair", "couch", "potted plant",
+    "bed", "dining table", "toilet", "tv", "laptop", "mouse", "remote", "keyboard", "cell phone",
+    "microwave", "oven", "toaster", "sink", "refrigerator", "book", "clock", "vase", "scissors",
+    "teddy bear", "hair drier", "toothbrush", "street sign", "hat", "shoe", "eye glasses", "plate",
+    "mirror", "window", "desk", "door", "blender", "hair brush", "n/a", "sofa", "tvmonitor",
+    "diningtable", "pottedplant", "__background__", "no object",
+})
 VEHICLES = frozenset({"motorcycle", "aeroplane", "airplane", "bus", "train", "boat", "van", "quad",
                       "atv", "tractor", "bulldozer"})
 

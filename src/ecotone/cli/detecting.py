@@ -33,8 +33,8 @@ from ecotone.errors import InputError
               help="Json or toml that says how the .onnx file is read; default: what stands beside "
                    "or in it.")
 @click.option("--threshold", type=click.FloatRange(0, 1), default=None,
-              help="Confidence from which on a box is a detection; default: from ecotone.toml, else "
-                   "what the detector recommends. The json holds less sure ones, too.")
+              help="Confidence from which on a box is a detection; default: from ecotone.toml, "
+                   "else what the detector recommends. The json holds less sure ones, too.")
 @click.option("-o", "--output", default=None, type=click.Path(dir_okay=False, path_type=Path),
               help="Where to write MegaDetector json; without a project it is needed.")
 @click.option("--batch-size", type=click.IntRange(1, 4096), default=None,

@@ -1,8 +1,8 @@
 """`ecotone detect` in a project: boxes of a detector for every picture that it has not seen yet.
 
 What was found goes into a log first (`detections/<name>.jsonl`, every box from the model's lowest
-confidence on) and then into the catalogue (boxes from the threshold on), so that after a kill at any
-moment the next run makes good what is missing; the json is written from the log.
+confidence on) and then into the catalogue (boxes from the threshold on), so that after a kill at
+any moment the next run makes good what is missing; the json is written from the log.
 """
 
 from __future__ import annotations
