@@ -21,6 +21,7 @@ COMMANDS = {
     "add": ("adding", "add images, labels, boxes, scores, a taxonomy, whole studies"),
     "fix-time": ("times", "correct wrong camera clocks and say time zones"),
     "events": ("times", "group pictures into events by a gap"),
+    "detect": ("detecting", "find animals, people and vehicles: boxes by a detector"),
     "classify": ("models", "run a global model on the pictures"),
     "embed": ("models", "run an encoder on the pictures"),
     "fuse": ("fusing", "map, co-train, select: posteriors and a local model"),

@@ -74,6 +74,8 @@ def status(project: Path | None, as_json: bool) -> None:
 @click.argument("pictures", type=in_folder())
 @click.option("--labels", required=True, type=in_file(), help="Csv of the labels people gave.")
 @click.option("--detections", type=in_file(), default=None, help="MegaDetector json of boxes.")
+@click.option("--detector", default=None, callback=check_model,
+              help="A detector to run: .onnx, or megadetector.")
 @click.option("--scores", type=in_file(), default=None, help="Scores of a global model.")
 @click.option("--model", default=None, callback=check_model,
               help="A global model to run: .onnx, .tflite or a name.")
@@ -85,7 +87,7 @@ def status(project: Path | None, as_json: bool) -> None:
               help="The project folder to make or continue.")
 @json_option
 def run(pictures: Path, output: Path, as_json: bool, **options: Any) -> None:
-    """All of it: add PICTURES and labels, run or read a global model, fuse, evaluate, report.
+    """All of it: add PICTURES and labels, find boxes, run or read a global model, fuse, report.
 
     Without scores and model, a weight-free encoder and the labels alone do the work.
     """

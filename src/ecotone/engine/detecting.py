@@ -7,23 +7,23 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from ecotone.backends.detector import Prepared
 from ecotone.detection.boxes import Boxes
 from ecotone.engine.local import Runner, ThreadRunner
-from ecotone.errors import InputError, MediaError
+from ecotone.errors import InputError, MediaError, MissingExtraError
 
 UNREADABLE, NOT_RUN = "image access failure", "inference failure"  # MegaDetector's words
 
 
 @dataclass(frozen=True)
 class Look:
-    """One picture to look at. key: what it is called in the results."""
+    """One picture to look at. key: what it is called in the results. path: a file, a URL, or a
+    frame of a video."""
 
     key: str
-    path: Path
+    path: Any
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,7 +54,7 @@ def detect_pictures(
     def prepare(look: Look) -> tuple[Look, Prepared | str]:
         try:
             return look, detector.prepare(look.path)
-        except (MediaError, InputError) as error:
+        except (MediaError, InputError, MissingExtraError) as error:
             return look, str(error)
 
     waiting: list[tuple[Look, Prepared | str]] = []

@@ -214,6 +214,13 @@ class Project(Individuals):
         with self.writing("add taxonomy"):
             return add_taxonomy(self, Path(file))
 
+    def detect(self, model: str, **options: Any) -> Any:
+        """Run a detector on the pictures; see `ecotone.project.detecting.detect`."""
+        from ecotone.project.detecting import detect
+
+        with self.writing("detect"):
+            return detect(self, model, **options)
+
     def classify(self, model: str, classes: str | Path | None = None, **options: Any) -> Any:
         """Run a global model on the pictures; see `ecotone.project.inference.classify`."""
         from ecotone.project.inference import classify

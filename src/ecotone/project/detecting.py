@@ -144,8 +144,8 @@ class _Run:
             )
         seen = self._known()
         self._bring_in([m for m in self.media.id.tolist() if m in self.log.done])
-        rows = zip(self.media.id.tolist(), self.media.path.tolist(), strict=True)
-        pending = [Look(m, Path(path)) for m, path in rows if m not in seen]
+        pending = [Look(m, self.media.picture(row))
+                   for row, m in enumerate(self.media.id.tolist()) if m not in seen]
         self.report.skipped = len(self.media) - len(pending)
         try:
             self._look(pending, batch_size)

@@ -33,13 +33,16 @@ def run(
     seed: int | None = None,
     preprocessing: Any = None,
     progress: Progress | None = None,
+    detector: str | None = None,
 ) -> RunResult:
-    """Add pictures and labels, run or read a global model, fuse, evaluate, report.
+    """Add pictures and labels, run a detector, run or read a global model, fuse, evaluate, report.
 
     Started again after an interruption it continues. Without scores and model the weight-free
     encoder and the labels alone do the work, which is said in the steps.
     Raises InputError when nothing could be added, and whatever the single steps raise.
     """
+    if detector is not None and detections is not None:
+        raise InputError("boxes come from --detector or from --detections; give one of them.")
     result = RunResult()
     added = project.add_images(pictures, progress=progress)
     _tell(result, "pictures", added, f"{pictures}: no pictures in this folder")
@@ -48,6 +51,8 @@ def run(
     if detections is not None:
         added = project.add_detections(detections, progress=progress)
         _tell(result, "detections", added, f"{detections}: no row fits a picture")
+    if detector is not None:
+        _detect(project, result, detector, progress)
     added = project.add_labels(labels, progress=progress)
     _tell(result, "labels", added, f"{labels}: no row fits a picture")
     if scores is not None:
@@ -67,6 +72,14 @@ def _tell(result: RunResult, what: str, added: Any, empty: str) -> None:
     if added.problems:
         text += f"; {len(added.problems):,} not used, the first: {added.problems[0]}"
     result.steps.append(text)
+
+
+def _detect(project: Any, result: RunResult, detector: str, progress: Progress | None) -> None:
+    found = project.detect(detector, progress=progress)
+    failed = f", {len(found.failed):,} pictures failed" if found.failed else ""
+    result.steps.append(
+        f"{found.boxes:,} boxes by {found.detector}, {found.blank:,} pictures without one{failed}"
+    )
 
 
 def _models(
