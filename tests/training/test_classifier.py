@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -142,3 +146,32 @@ def test_broken_pictures_are_told_and_training_goes_on(tmp_path) -> None:
     proba, _ = predict(made, there)
     assert np.isnan(proba[[3, 4]]).all() and np.isfinite(np.delete(proba, [3, 4], 0)).all()
     assert "4.png" in (tmp_path / "out" / "CARD.md").read_text(encoding="utf-8")
+
+
+SCRIPT = """
+import sys
+from pathlib import Path
+from tests.training.worlds import colours, soft
+from ecotone.training.classifier import train_classifier
+data, _ = colours()
+made = train_classifier(data, Path(sys.argv[1]), soft(batch_size=8, precision="bfloat16"),
+                        device="cpu")
+print(float(made.network.head.weight.double().sum()))
+"""
+
+
+def test_two_processes_train_one_network(tmp_path) -> None:
+    """As torchrun starts them. Both end with the same weights, and only the first one writes."""
+    root = Path(__file__).resolve().parents[2]
+    script = tmp_path / "script.py"
+    script.write_text(SCRIPT, encoding="utf-8")
+    paths = os.pathsep.join([str(root), str(root / "src")])
+    environment = {**os.environ, "PYTHONPATH": paths, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2",
+         str(script), str(tmp_path / "out")],
+        env=environment, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr[-2000:]
+    card = json.loads((tmp_path / "out" / "card.json").read_text(encoding="utf-8"))
+    assert card["processes"] == 2 and card["precision"] == "bfloat16" and len(card["curve"]) == 3
+    assert max(row["teacher_weight"] for row in card["curve"]) > 0
