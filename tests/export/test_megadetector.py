@@ -58,6 +58,30 @@ def test_read_again_it_is_the_same(images):
     assert results.kind == "MegaDetector 1.6" and results.problems == []
 
 
+@st.composite
+def videos(draw):
+    out = []
+    for n in range(draw(st.integers(0, 3))):
+        found = draw(st.none() | st.lists(boxes(videos=True), max_size=4).map(tuple))
+        if found is None:
+            out.append(ImageResult(f"{n}.mp4", None, (), "video access failure", frame_rate=-1.0))
+            continue
+        looked = {b.frame_number for b in found} | draw(st.sets(st.integers(0, 99), max_size=5))
+        rate = draw(st.sampled_from([10.0, 29.97, 0.5]))
+        out.append(ImageResult(f"cam/{n}.AVI", found, frame_rate=rate,
+                               frames_processed=tuple(sorted(looked))))
+    return out
+
+
+@settings(max_examples=40, deadline=None)
+@given(videos())
+def test_videos_read_again_are_the_same(images):
+    with tempfile.TemporaryDirectory() as folder:
+        write(folder, images)
+        results = read_results(Path(folder) / "md.json")
+    assert results.images == images and results.problems == []
+
+
 NUMBERS = st.floats(0, 1)
 
 

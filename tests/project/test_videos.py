@@ -131,5 +131,73 @@ def test_a_video_taken_away_fails_alone(tmp_path, clips) -> None:
         assert not project.catalog.failures()
 
 
+def test_megadetector_json_comes_in_and_goes_out_with_its_frames(tmp_path, clips) -> None:
+    import json
+
+    from ecotone.store.vectors import read_scores
+    from tests.export.test_megadetector import validated
+
+    box = [0.1, 0.2, 0.3, 0.4]
+    found = [
+        {"category": "1", "conf": 0.9, "bbox": box, "frame_number": 12,
+         "classifications": [["0", 0.8]]},
+        {"category": "1", "conf": 0.7, "bbox": box, "frame_number": 17,
+         "classifications": [["1", 0.6]]},
+        {"category": "1", "conf": 0.6, "bbox": [0.0, 0.0, 1.0, 1.0], "frame_number": 5},
+        {"category": "2", "conf": 0.5, "bbox": [0.0, 0.0, 1.0, 1.0], "frame_number": 6},
+        {"category": "1", "conf": 0.01, "bbox": box, "frame_number": 1},
+    ]
+    content = {
+        "info": {"format_version": "1.5", "detector": "md"},
+        "detection_categories": {"1": "animal", "2": "person"},
+        "classification_categories": {"0": "red deer", "1": "grey fox"},
+        "images": [
+            {"file": "cam1/a.mp4", "frame_rate": 10.0, "frames_processed": [0, 1, 5, 6, 12, 17],
+             "detections": found},
+            {"file": "cam1/20240501_070000.AVI", "frame_rate": 10.0, "frames_processed": [0, 10],
+             "detections": []},
+            {"file": "cam2/noise.mov", "frame_rate": -1.0, "detections": None,
+             "failure": "video access failure"},
+        ],
+    }
+    path = tmp_path / "md.json"
+    path.write_text(json.dumps(content), encoding="utf-8")
+    with Project.init(tmp_path / "p") as project:
+        project.add_images(clips)
+        project.add_scores(path)
+        assert sorted(rows_of(project, "a.mp4"))[0] == (5, [0, 0, 1, 1])
+        assert sorted(n for n, _ in rows_of(project, "a.mp4")) == [5, 6, 12, 17]
+        detections = project.catalog.detections()
+        scores = read_scores(project.catalog, project.vectors, "md", detections.id)
+        said = {int(n): row for n, row in zip(detections.frame_number, scores.values.toarray(),
+                                              strict=True) if n in (12, 17)}
+        assert said[12].argmax() != said[17].argmax()
+        again = project.add_detections(path)
+        assert again.added == again.updated == 0
+        # Frames are chosen anew only where no detector has seen them.
+        assert project.add_images(clips, frames="rate:3").updated == 1  # the one that is cut off
+
+        project.export(tmp_path / "out.json", format="megadetector")
+        assert validated(tmp_path / "out.json")["errors"] == []
+        out = {i["file"]: i for i in json.loads((tmp_path / "out.json").read_text())["images"]}
+        video = out["cam1/a.mp4"]
+        assert (video["frame_rate"], video["frames_processed"]) == (10.0, [0, 1, 5, 6, 12, 17])
+        assert sorted((d["frame_number"], d["category"], d["conf"], d["bbox"])
+                      for d in video["detections"]) == sorted(
+            (d["frame_number"], d["category"], d["conf"], d["bbox"]) for d in found[:4])
+        assert out["cam1/20240501_070000.AVI"]["detections"] == []
+        assert out["cam1/20240501_070000.AVI"]["frames_processed"] == [0, 10]
+        assert out["cam2/noise.mov"]["detections"] is None
+        assert "frame_number" not in out["cam1/c.jpg"]["detections"][0]
+
+        other = tmp_path / "other"
+        (tmp_path / "out.json").rename(other.with_suffix(".json"))
+        with Project.init(other) as second:
+            second.add_images(clips)
+            second.add_detections(other.with_suffix(".json"))
+            one, two = project.catalog.detections(), second.catalog.detections()
+            assert sorted(one.shot) == sorted(two.shot)
+
+
 def test_bars_are_what_they_say() -> None:
     assert not np.array_equal(bars(1), bars(2))

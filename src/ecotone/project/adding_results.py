@@ -23,6 +23,7 @@ from ecotone.ingest.results import FoundBox, ImageResult, ResultFile
 from ecotone.ingest.results_file import read_results, without_collector
 from ecotone.ingest.scores_table import ScoreTable, read_score_table
 from ecotone.ingest.text import some
+from ecotone.media.video import is_video
 from ecotone.project.adding import AddReport, Progress, need_media, sayer
 from ecotone.project.score_rows import ScoreRows
 from ecotone.store.media import WHOLE
@@ -119,6 +120,7 @@ def _store_boxes(
     seen = {m for m, detector in pairs if detector}.intersection(placed)
     before = _in_use(catalog) if seen else {}
     added = updated = skipped = 0
+    catalog.set_videos(_videos(images, placed))
     for start in range(0, len(placed), CHUNK):
         part = {m: boxes_of(images[m], threshold) for m in placed[start : start + CHUNK]}
         catalog.replace_boxes(part, results.detector)
@@ -134,14 +136,31 @@ def _store_boxes(
     return added, updated, skipped
 
 
+def _videos(
+    images: Mapping[str, ImageResult], placed: Sequence[str]
+) -> dict[str, tuple[float | None, tuple[int, ...]]]:
+    """Frame rate and the frames looked at of the videos among the pictures of a file.
+
+    Before format 1.5 a file does not name the frames without a detection.
+    """
+    out = {}
+    for medium in placed:
+        image = images[medium]
+        rate = image.frame_rate if image.frame_rate and image.frame_rate > 0 else None
+        if rate or is_video(image.file):
+            found = {b.frame_number for b in image.boxes or () if b.frame_number is not None}
+            out[medium] = rate, tuple(sorted(found.union(image.frames_processed or ())))
+    return out
+
+
 def boxes_of(image: ImageResult, threshold: float) -> list[Box | FoundBox]:
     """The detections of a picture: boxes from the threshold on, best first, else it is blank."""
     boxes = sorted(image.boxes or (), key=_CONFIDENCE, reverse=True)
     good = [b for b in boxes if b.confidence >= threshold]
     if good:
-        # A whole-picture box has number 0, which only one can have.
-        whole = [b for b in good if b.bbox == WHOLE]
-        return [b for b in good if b.bbox != WHOLE] + whole[:1] if whole else good
+        # A whole-picture box has number 0, which only one can have; a frame of a video is no whole.
+        whole = [b for b in good if b.bbox == WHOLE and b.frame_number is None]
+        return [b for b in good if b not in whole] + whole[:1] if whole else good
     highest = boxes[0].confidence if boxes else 0.0
     return [Box(WHOLE, "blank", round(1.0 - highest, 6))]
 
@@ -153,6 +172,7 @@ class InUse:
     ids: tuple[str, ...]
     categories: tuple[str, ...]
     boxes: tuple[tuple[float, ...], ...]
+    frames: tuple[int, ...] = ()
 
     def targets(self) -> list[str]:
         """Those that scores of the whole picture go to: its animals, else all."""
@@ -165,7 +185,7 @@ def _in_use(catalog: Any) -> dict[str, InUse]:
     rows: dict[str, list[tuple]] = defaultdict(list)
     for row in zip(
         detections.media_id.tolist(), detections.id.tolist(), detections.category.tolist(),
-        map(tuple, detections.bbox.tolist()), strict=True,
+        map(tuple, detections.bbox.tolist()), detections.frame_number.tolist(), strict=True,
     ):
         rows[row[0]].append(row[1:])
     return {m: InUse(*(tuple(c) for c in zip(*here, strict=True))) for m, here in rows.items()}
@@ -268,14 +288,24 @@ def _add_json(
 
 def _add_boxes(gathered: ScoreRows, here: InUse, found: Sequence[Any]) -> list[str]:
     """Scores of boxes to the detections that are the same; the targets that got none."""
-    pairs = pair_boxes(
-        np.array([b.bbox for b in found]).reshape(-1, 4), np.array(here.boxes).reshape(-1, 4)
-    )
+    framed = max(here.frames, default=-1) >= 0  # a video: boxes of one frame are compared
+    known, groups = defaultdict(list), defaultdict(list)
+    for place, frame in enumerate(here.frames):
+        known[frame if framed else -1].append(place)
+    for box in found:
+        frame = -1 if box.frame_number is None or not framed else box.frame_number
+        groups[frame].append(box)
     scored = set()
-    for box, pair in zip(found, pairs, strict=True):
-        if pair >= 0:
-            gathered.add([here.ids[pair]], box.scores)
-            scored.add(here.ids[pair])
+    for frame, boxes in groups.items():
+        places = known[frame]
+        pairs = pair_boxes(
+            np.array([b.bbox for b in boxes]).reshape(-1, 4),
+            np.array([here.boxes[place] for place in places]).reshape(-1, 4),
+        )
+        for box, pair in zip(boxes, pairs, strict=True):
+            if pair >= 0:
+                gathered.add([here.ids[places[pair]]], box.scores)
+                scored.add(here.ids[places[pair]])
     return [i for i in here.targets() if i not in scored]
 
 

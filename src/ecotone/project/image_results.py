@@ -93,7 +93,11 @@ class ImageResults:
             "latitude": latitude, "longitude": longitude,
         }
         path, failure = self._paths[row], media.failure[row]
-        if failure and not any(scores for _, scores, _ in found):
+        if media.is_video[row]:
+            more["frame_rate"] = float(media.frame_rate[row]) or None
+            more["frames_processed"] = media.frames_processed[row] or None
+        looked_at = bool(media.frames_processed[row])  # a video that is cut off
+        if failure and not looked_at and not any(scores for _, scores, _ in found):
             return ImageResult(path, None, (), failure, **more)
         if not self.boxed and not media.detector[row]:
             return ImageResult(path, None, next((s for _, s, _ in found if s), ()), **more)
@@ -103,15 +107,18 @@ class ImageResults:
     def _box(self, row: int, n: int, scores: Scores, blank: float) -> FoundBox | None:
         category = self.detections.category[n]
         box = tuple(round(float(v), 6) for v in self.detections.bbox[n])
+        number = int(self.detections.frame_number[n])
+        frame = number if number >= 0 else None
         if self.media.detector[row]:
             if category == "blank":
                 return None
-            return FoundBox(box, category, round(float(self.detections.confidence[n]), 6), scores)
+            sure = round(float(self.detections.confidence[n]), 6)
+            return FoundBox(box, category, sure, scores, None, frame)
         if blank != blank:  # the run has not seen it
-            return FoundBox(WHOLE, "animal", 1.0, scores)
+            return FoundBox(WHOLE, "animal", 1.0, scores, None, frame)
         kind = type_of(scores[0][0]) if scores else "animal"
         category = kind if kind in ("human", "vehicle") else "animal"
-        return FoundBox(WHOLE, category, round(1.0 - blank, 6), scores)
+        return FoundBox(WHOLE, category, round(1.0 - blank, 6), scores, None, frame)
 
 
 def descriptions_of(answers: Answerer | None, lines: tuple[str, ...] = ()) -> dict[str, str]:
