@@ -201,3 +201,95 @@ def test_megadetector_json_comes_in_and_goes_out_with_its_frames(tmp_path, clips
 
 def test_bars_are_what_they_say() -> None:
     assert not np.array_equal(bars(1), bars(2))
+
+
+def fused_project(tmp_path: Path) -> Project:
+    """Eight videos of two species (by colour) at four places, half of them labelled as a whole; the
+    first has both species, and a frame without colour."""
+    import csv
+
+    folder = tmp_path / "herd"
+    colours = {"red deer": (150, 70, 40), "grey fox": (60, 70, 160)}
+    rng = np.random.default_rng(0)
+    labels = []
+    for place in range(4):
+        for k, (name, colour) in enumerate(colours.items()):
+            shown = []
+            for _ in range(40):
+                picture = rng.integers(0, 30, (96, 128, 3)) + np.array(colour)
+                shown.append(np.clip(picture, 0, 255).astype(np.uint8))
+            file = f"cam{place}/{k}.mp4"
+            make_video(folder / file, pictures=shown,
+                       created=f"2024-05-0{place + 1}T0{k + 5}:00:00Z")
+            if place < 3:
+                labels.append((file, name))
+    table = tmp_path / "labels.csv"
+    with table.open("w", newline="") as handle:
+        csv.writer(handle).writerows([("filePath", "vernacularName"), *labels])
+    project = Project.init(tmp_path / "herd-project")
+    project.add_images(folder)
+    project.add_labels(table)
+    project.embed("handcrafted")
+    return project
+
+
+def test_a_fusion_pools_the_frames_of_a_video_and_exports_one_answer(tmp_path: Path) -> None:
+    import csv
+
+    from ecotone.project.gathering import gather
+    from ecotone.store.vectors import read_posteriors
+
+    with fused_project(tmp_path) as project:
+        # The label of a video is that of all its frames, and they are never split.
+        labels = project.catalog.current_labels()
+        assert len(labels) == 6 * 4
+        groups = gather(project).groups
+        media = project.catalog.detections().media_id
+        assert all(len(set(groups[media == m])) == 1 for m in set(media))
+
+        result = project.fuse(use_context=False)
+        assert any("decided together" in note for note in result.notes)
+        found = read_posteriors(project.catalog, project.vectors, result.run)
+        medium_of = dict(zip(project.catalog.detections().id, media, strict=True))
+        for m in set(media):
+            rows = [r for r, i in enumerate(found.id) if medium_of[i] == m]
+            assert np.ptp(found.values[rows], axis=0).max() < 1e-6  # one answer a video
+        raw = read_posteriors(project.catalog, project.vectors, f"{result.run}-fused")
+        assert np.ptp(raw.values[:4], axis=0).max() > 0
+
+        project.export(tmp_path / "out.csv")
+        with (tmp_path / "out.csv").open() as handle:
+            rows = list(csv.DictReader(handle))
+        assert [r["frameNumber"] for r in rows[:4]] == ["0", "10", "20", "30"]
+        assert rows[0]["frameRate"] == "10"
+        assert [r["timestamp"][-2:] for r in rows[:4]] == ["00", "01", "02", "03"]
+
+        study = project.study(people=False)
+        observations = list(study.observations)
+        assert len(observations) == 8  # one a video and species
+        assert {o["count"] for o in observations} == {"1"}
+        assert all("frameNumber:" in o["observationTags"] for o in observations)
+        assert {m["fileMediatype"] for m in study.media} == {"video/mp4"}
+        from ecotone.project.suggesting import suggest
+
+        asked = suggest(project, 10, gain=False)
+        videos = [q.detection_id.rpartition(":")[0] for q in asked.questions]
+        assert len(videos) == len(set(videos)) <= 2
+
+
+def test_a_label_of_one_frame_counts_for_the_video_until_another_says_otherwise(tmp_path) -> None:
+    from ecotone.store.tables import NewLabel
+
+    path = make_video(tmp_path / "v" / "a.mp4", 40)
+    with Project.init(tmp_path / "p") as project:
+        project.add_images(path.parent)
+        catalog = project.catalog
+        medium = catalog.media().id[0]
+        frames = catalog.detections().id.tolist()
+        catalog.add_labels([NewLabel(medium, "red deer", detection_id=frames[1])])
+        assert catalog.current_labels() == dict.fromkeys(frames, "red deer")
+        catalog.add_labels([NewLabel(medium, "grey fox", detection_id=frames[3])])
+        assert catalog.current_labels() == {frames[1]: "red deer", frames[3]: "grey fox"}
+        catalog.add_labels([NewLabel(medium, "hare")])
+        assert set(catalog.current_labels()) == set(frames)
+        assert catalog.current_labels()[frames[0]] == "hare"

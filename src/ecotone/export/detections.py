@@ -68,6 +68,7 @@ def posterior_pieces(
     size: int = PIECE,
 ) -> Iterator[dict[str, np.ndarray]]:
     """`posterior_columns` in pieces of `size` rows, for tables that are larger than memory."""
+    framed = bool((detections.frame_number >= 0).any())
     medium_row = {medium: row for row, medium in enumerate(media.id)}
     found = posteriors or Posteriors([], np.zeros((0, 0), np.float32), ())
     posterior_row = {detection: row for row, detection in enumerate(found.id)}
@@ -82,6 +83,9 @@ def posterior_pieces(
             "detectionID": ids, **box_columns(detections, rows),
         }  # fmt: skip
         values = _aligned(found, ids, posterior_row)
+        if framed:
+            columns.update(frame_columns(detections.frame_number[rows], columns["timestamp"],
+                                         media.frame_rate[at]))
         columns.update(class_columns(values, found.classes, names))
         columns.update(_global_columns(scores or {}, rows))
         known = labels or {}
@@ -94,6 +98,30 @@ def posterior_pieces(
         if more is not None:
             columns.update(more(ids))
         yield columns
+
+
+def frame_columns(
+    numbers: np.ndarray, start: np.ndarray, rate: np.ndarray
+) -> dict[str, np.ndarray]:
+    """frameNumber and frameRate (n,) of detections on videos, "" for those on pictures, and the
+    time of the frame. numbers: (n,), -1 for a picture. start: ISO 8601 times (n,) of the media.
+
+    >>> frame_columns(np.array([20]), np.array(["2024-05-01T06:30:59"]), np.array([10.0]))[
+    ...     "timestamp"].tolist()
+    ['2024-05-01T06:31:01']
+    """
+    from datetime import datetime, timedelta
+
+    time = start.astype(object)
+    number, rates = _objects([""] * len(numbers)), _objects([""] * len(numbers))
+    for row in np.flatnonzero(numbers >= 0):
+        number[row] = str(int(numbers[row]))
+        if rate[row] > 0:
+            rates[row] = f"{rate[row]:.6g}"
+            if time[row]:
+                after = timedelta(seconds=int(numbers[row] / rate[row]))
+                time[row] = (datetime.fromisoformat(time[row]) + after).isoformat()
+    return {"timestamp": time, "frameNumber": number, "frameRate": rates}
 
 
 def refined_columns(

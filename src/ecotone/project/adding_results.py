@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from operator import attrgetter
 from pathlib import Path
 from typing import Any
@@ -23,8 +22,8 @@ from ecotone.ingest.results import FoundBox, ImageResult, ResultFile
 from ecotone.ingest.results_file import read_results, without_collector
 from ecotone.ingest.scores_table import ScoreTable, read_score_table
 from ecotone.ingest.text import some
-from ecotone.media.video import is_video
 from ecotone.project.adding import AddReport, Progress, need_media, sayer
+from ecotone.project.in_use import InUse, add_boxes, in_use, videos_of
 from ecotone.project.score_rows import ScoreRows
 from ecotone.store.media import WHOLE
 from ecotone.store.tables import Box, MediaTable
@@ -118,15 +117,15 @@ def _store_boxes(
     placed = [m for m, image in images.items() if image.boxes is not None]
     pairs = zip(media.id.tolist(), media.detector.tolist(), strict=True)
     seen = {m for m, detector in pairs if detector}.intersection(placed)
-    before = _in_use(catalog) if seen else {}
+    before = in_use(catalog) if seen else {}
     added = updated = skipped = 0
-    catalog.set_videos(_videos(images, placed))
+    catalog.set_videos(videos_of(images, placed))
     for start in range(0, len(placed), CHUNK):
         part = {m: boxes_of(images[m], threshold) for m in placed[start : start + CHUNK]}
         catalog.replace_boxes(part, results.detector)
         added += sum(len(boxes) for m, boxes in part.items() if m not in seen)
         say(start + len(part), len(placed), "storing boxes")
-    after = _in_use(catalog) if seen else {}
+    after = in_use(catalog) if seen else {}
     for medium in seen:
         if before.get(medium) == after[medium]:
             skipped += len(after[medium].ids)
@@ -134,23 +133,6 @@ def _store_boxes(
             updated += len(after[medium].ids)
     carry_scores(project, placed)
     return added, updated, skipped
-
-
-def _videos(
-    images: Mapping[str, ImageResult], placed: Sequence[str]
-) -> dict[str, tuple[float | None, tuple[int, ...]]]:
-    """Frame rate and the frames looked at of the videos among the pictures of a file.
-
-    Before format 1.5 a file does not name the frames without a detection.
-    """
-    out = {}
-    for medium in placed:
-        image = images[medium]
-        rate = image.frame_rate if image.frame_rate and image.frame_rate > 0 else None
-        if rate or is_video(image.file):
-            found = {b.frame_number for b in image.boxes or () if b.frame_number is not None}
-            out[medium] = rate, tuple(sorted(found.union(image.frames_processed or ())))
-    return out
 
 
 def boxes_of(image: ImageResult, threshold: float) -> list[Box | FoundBox]:
@@ -165,32 +147,6 @@ def boxes_of(image: ImageResult, threshold: float) -> list[Box | FoundBox]:
     return [Box(WHOLE, "blank", round(1.0 - highest, 6))]
 
 
-@dataclass(frozen=True)
-class InUse:
-    """The detections in use of one medium."""
-
-    ids: tuple[str, ...]
-    categories: tuple[str, ...]
-    boxes: tuple[tuple[float, ...], ...]
-    frames: tuple[int, ...] = ()
-
-    def targets(self) -> list[str]:
-        """Those that scores of the whole picture go to: its animals, else all."""
-        animals = [i for i, c in zip(self.ids, self.categories, strict=True) if c == "animal"]
-        return animals or list(self.ids)
-
-
-def _in_use(catalog: Any) -> dict[str, InUse]:
-    detections = catalog.detections()
-    rows: dict[str, list[tuple]] = defaultdict(list)
-    for row in zip(
-        detections.media_id.tolist(), detections.id.tolist(), detections.category.tolist(),
-        map(tuple, detections.bbox.tolist()), detections.frame_number.tolist(), strict=True,
-    ):
-        rows[row[0]].append(row[1:])
-    return {m: InUse(*(tuple(c) for c in zip(*here, strict=True))) for m, here in rows.items()}
-
-
 def carry_scores(project: Any, media: Sequence[str]) -> None:
     """Give new boxes the whole-picture scores that other detections of their picture have.
 
@@ -200,8 +156,8 @@ def carry_scores(project: Any, media: Sequence[str]) -> None:
 
     catalog, folder = project.catalog, project.path / "vectors"
     models = [m for m in score_models(catalog) if catalog.note(WHOLE_PICTURE + m)]
-    in_use = _in_use(catalog) if models and media else {}
-    here = {m: in_use[m] for m in media if m in in_use}
+    use = in_use(catalog) if models and media else {}
+    here = {m: use[m] for m in media if m in use}
     for name in models:
         done = done_ids(catalog, folder, "scores", name)
         scored: dict[str, int] = {}
@@ -265,13 +221,13 @@ def _add_json(
     seen = {m for m, d in zip(media.id, media.detector, strict=True) if d}
     unseen = {m: image for m, image in images.items() if m not in seen}
     _store_boxes(project, media, unseen, results, say)
-    here = _in_use(project.catalog)
+    here = in_use(project.catalog)
     gathered = ScoreRows()
     whole, lost = True, []
     for medium, image in images.items():
         found = [b for b in image.boxes or () if b.scores]
         whole = whole and not found
-        left = _add_boxes(gathered, here[medium], found)
+        left = add_boxes(gathered, here[medium], found)
         if image.scores and left:
             gathered.add(left, image.scores)
         elif found and len(left) == len(here[medium].targets()):
@@ -286,34 +242,11 @@ def _add_json(
     return _store(project, gathered, known_as, results.complete, whole, problems, say)
 
 
-def _add_boxes(gathered: ScoreRows, here: InUse, found: Sequence[Any]) -> list[str]:
-    """Scores of boxes to the detections that are the same; the targets that got none."""
-    framed = max(here.frames, default=-1) >= 0  # a video: boxes of one frame are compared
-    known, groups = defaultdict(list), defaultdict(list)
-    for place, frame in enumerate(here.frames):
-        known[frame if framed else -1].append(place)
-    for box in found:
-        frame = -1 if box.frame_number is None or not framed else box.frame_number
-        groups[frame].append(box)
-    scored = set()
-    for frame, boxes in groups.items():
-        places = known[frame]
-        pairs = pair_boxes(
-            np.array([b.bbox for b in boxes]).reshape(-1, 4),
-            np.array([here.boxes[place] for place in places]).reshape(-1, 4),
-        )
-        for box, pair in zip(boxes, pairs, strict=True):
-            if pair >= 0:
-                gathered.add([here.ids[places[pair]]], box.scores)
-                scored.add(here.ids[places[pair]])
-    return [i for i in here.targets() if i not in scored]
-
-
 def _gather_table(
     project: Any, media: MediaTable, table: ScoreTable, gathered: ScoreRows
 ) -> list[str]:
     """Rows of a table on their detections; rows of one detection are added up or averaged."""
-    here = _in_use(project.catalog)
+    here = in_use(project.catalog)
     mediums, problems = _media_of(media, here, table)
     rows_of: dict[str, list[int]] = defaultdict(list)
     for row, medium in enumerate(mediums):

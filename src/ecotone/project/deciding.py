@@ -7,7 +7,7 @@ nothing. What another person has said meanwhile is a conflict, which is told and
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -135,7 +135,7 @@ def _check_conflicts(
     here: Mapping[str, Sequence[tuple[str, str]]],
 ) -> None:
     table = read_labels(connection, sorted(here))
-    counting, _ = counting_labels(table, here)
+    counting, _ = counting_labels(table, here, _videos(connection, here))
     place = {int(n): row for row, n in enumerate(table.number)}
     found = []
     for one in said:
@@ -209,7 +209,7 @@ def draw_box(
         content = {"detection": detection, "bbox": box, "made": made_id, "add": add}
         made = rows.insert_decision(connection, key, "box", author, now(), content)
         table = read_labels(connection, [medium])
-        counting, _ = counting_labels(table, here)
+        counting, _ = counting_labels(table, here, _videos(connection, here))
         frame = _frame_number(connection, medium, int(detection.rpartition(":")[2]))
         insert_box(connection, made.n, medium, replaces, box, category, frame)
         if not add and detection in counting:
@@ -330,6 +330,12 @@ def _next_number(connection: Any, media_id: str) -> int:
         """SELECT coalesce(max(d.number), 0) FROM detection d JOIN medium m ON m.n = d.medium
            WHERE m.id = ?""", (media_id,)
     ).fetchone()[0]
+
+
+def _videos(connection: Any, media: Iterable[str]) -> set[str]:
+    """Those of some media that are videos."""
+    query = "SELECT frame_rate IS NOT NULL FROM medium WHERE id = ?"
+    return {m for m in media if connection.execute(query, (m,)).fetchone()[0]}
 
 
 def _frame_number(connection: Any, media_id: str, number: int) -> int | None:

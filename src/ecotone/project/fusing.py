@@ -23,6 +23,7 @@ from ecotone.project.records import (
     write_json,
 )
 from ecotone.project.status import state_of
+from ecotone.project.video_pooling import pool_videos
 
 if TYPE_CHECKING:
     from ecotone.store.views import RowView
@@ -120,7 +121,8 @@ def _learn(project: Any, run: str, gathered: Gathered, settings: dict[str, Any],
         record["context"] = {"used": False}
     record["known_classes"] = _compare_before(project, record)
     say(0, None, "writing the local model")
-    made.add_preferred(made.read(record["preferred"]) if context is None else context)
+    found = made.read(record["preferred"]) if context is None else context
+    made.add_preferred(pool_videos(found, gathered.detections, record))
     record["seconds"] = round(time.perf_counter() - started, 2)
     return record, _store(project, run, gathered, classifier, made, record)
 

@@ -24,7 +24,8 @@ class Table:
 
     id: (N,) str. medium: (N,) row of its medium. bbox: (N, 4). category: (N,) str. used: (N,) bool,
     False for a box that a person has replaced since. media_id, file_path, timestamp: (M,) str.
-    site, event: (M,) numbers into `sites` and `events`, -1 for none.
+    site, event: (M,) numbers into `sites` and `events`, -1 for none. frame: (N,) of a video, -1
+    for a picture. frame_rate: (M,), NaN for pictures. videos: ids of the media that are videos.
     """
 
     id: np.ndarray
@@ -41,6 +42,9 @@ class Table:
     sites: list[str]
     event: np.ndarray
     events: list[str]
+    frame: np.ndarray
+    frame_rate: np.ndarray
+    videos: frozenset[str]
     row_of: dict[str, int] = field(default_factory=dict)
     media_row: dict[str, int] = field(default_factory=dict)
 
@@ -64,6 +68,7 @@ class Table:
         self.bbox = np.vstack([self.bbox, np.asarray(bbox, dtype=np.float32)])
         self.category = np.append(self.category, self.category[like])
         self.used = np.append(self.used, True)
+        self.frame = np.append(self.frame, self.frame[like])
         self.id = np.append(self.id, np.array([identity], dtype=object))
         self.row_of[identity] = len(self.id) - 1
         return len(self.id) - 1
@@ -82,6 +87,7 @@ def read_table(catalog: Any) -> Table:
         detections.id, medium, detections.bbox, detections.category,
         np.ones(len(detections), dtype=bool), media.id, media.root, media.file_path,
         media.timestamp, media.content_hash, site, sites, event, events,
+        detections.frame_number, media.frame_rate, frozenset(media.id[media.is_video].tolist()),
         {name: row for row, name in enumerate(detections.id.tolist())}, media_row,
     )
 
