@@ -42,16 +42,19 @@ def figures(embeddings: np.ndarray, data: IndividualPictures, rows: np.ndarray) 
 def run(seed: int, args: argparse.Namespace, data: IndividualPictures) -> None:
     start = time.time()
     held = Nyala(SHARED / "nyala").held(seed)
-    crops = Crops(data, args.size, 1)
+    crops = Crops(data, args.size, args.workers)
     crops.check()
     every = np.arange(len(data))
     settings = TrainingSettings(
         backbone=NETWORK, backbone_options=OPTIONS, image_size=args.size, epochs=args.epochs,
-        validation=0.0, seed=seed, workers=1, min_pictures=2, **args.more)
+        validation=0.0, seed=seed, workers=args.workers, min_pictures=2, **args.more)
     with tempfile.TemporaryDirectory() as folder:
         weights = Path(folder) / "imagenet.pt"
-        some = np.flatnonzero(~held)[:: max(1, int((~held).sum()) // 128)]
-        save_start(weights, MODEL, np.stack([crops.load(int(r)) for r in some]))
+        if args.start:
+            weights = args.start
+        else:
+            some = np.flatnonzero(~held)[:: max(1, int((~held).sum()) // 128)]
+            save_start(weights, MODEL, np.stack([crops.load(int(r)) for r in some]))
         if args.frozen:
             frozen = ReidNetwork(NETWORK, args.size, OPTIONS)
             load_matching(frozen, read_weights(weights, NETWORK).state, "start")
@@ -77,12 +80,23 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=5)
     parser.add_argument("--size", type=int, default=160)
     parser.add_argument("--frozen", action="store_true", help="also the network before training")
+    parser.add_argument("--workers", type=int, default=1, help="threads")
+    parser.add_argument("--start", type=Path, help="weights that --save-start wrote, for a machine "
+                        "without TensorFlow Lite")
+    parser.add_argument("--save-start", type=Path, help="write the starting weights and end")
     parser.add_argument("--out", type=Path)
     parser.add_argument("--set", nargs="*", default=[], help="settings, name=number")
     args = parser.parse_args()
     pairs = [text.split("=") for text in args.set]
     args.more = {k: int(v) if v.isdigit() else float(v) for k, v in pairs}
     data = IndividualPictures.from_rows(read_individuals(SHARED / "nyala" / "labels.csv").rows)
+    if args.save_start:
+        seeds = range(args.first, args.first + args.seeds)
+        train = ~np.any([Nyala(SHARED / "nyala").held(s) for s in seeds], axis=0)
+        crops = Crops(data, args.size, args.workers)
+        some = np.flatnonzero(train)[:: max(1, int(train.sum()) // 128)]
+        save_start(args.save_start, MODEL, np.stack([crops.load(int(r)) for r in some]))
+        return
     for seed in range(args.first, args.first + args.seeds):
         run(seed, args, data)
 
