@@ -96,7 +96,7 @@ def scenes(args: argparse.Namespace) -> Pool:
     classes = found.local_classes
     truth = np.array([classes.index(n) for n in names])
     camera = np.array([str(e).split(" ")[0] for e in events], dtype=object)
-    (scores,) = found.scores.values()
+    scores = max(found.scores.values(), key=lambda s: len(s.classes))  # not the detector's
     return Pool(classes, pictures, truth, found.embeddings, scores, link_rows(len(truth), events),
                 camera, np.ptp(pictures.astype(int), axis=3).mean(axis=(1, 2)) < 3.0,
                 found.aliases, found.taxonomy)
