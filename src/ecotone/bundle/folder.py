@@ -52,7 +52,7 @@ def save_bundle(
         backbone, binaries = store_backbone(work, local_model, info)
         names = [" ".join(c.splitlines()) for c in local_model.classes]
         (work / files.CLASSES).write_text("\n".join(names) + "\n", encoding="utf-8")
-        _write_taxonomy(work / files.TAXONOMY, taxonomy_rows)
+        write_taxonomy(work / files.TAXONOMY, taxonomy_rows)
         calibration = {
             "temperature": float(local_model.temperature),
             "heads": len(local_model.mix),
@@ -72,7 +72,8 @@ def save_bundle(
     return folder
 
 
-def _write_taxonomy(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
+def write_taxonomy(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Write the rows of taxonomy.csv, one a class."""
     rows = [dict(row) for row in rows]
     columns = dict.fromkeys(key for row in rows for key in row)
     names = list(columns) or ["scientificName", "vernacularName", *RANKS]

@@ -25,6 +25,7 @@ COMMANDS = {
     "classify": ("models", "run a global model on the pictures"),
     "embed": ("models", "run an encoder on the pictures"),
     "fuse": ("fusing", "map, co-train, select: posteriors and a local model"),
+    "train": ("training", "a network on the fused posteriors, in rounds; or on a csv of pictures"),
     "suggest": ("suggesting", "what to label next, or where a wanted species is"),
     "accept": ("accepting", "which detections need no eye, and how sure the rest is"),
     "discover": ("discovering", "what no label names: new classes, odd ones, repeated false boxes"),

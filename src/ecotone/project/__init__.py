@@ -6,6 +6,7 @@ folder that does the work, under the project's write lock.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -296,6 +297,16 @@ class Project(Individuals):
 
         with self.writing("refine --undo"):
             return undo(self, run)
+
+    def train(self, **options: Any) -> Any:
+        """A network on the fused posteriors as soft labels, in rounds where asked for; see
+        `ecotone.project.network_training`."""
+        from ecotone.project.network_training import train
+
+        if os.environ.get("RANK", "0") != "0":  # torchrun's first process has the lock
+            return train(self, **options)
+        with self.writing("train"):
+            return train(self, **options)
 
     def evaluate(self, **options: Any) -> Any:
         """Learning curves on the project's labels; see `ecotone.project.evaluating.evaluate`."""

@@ -93,15 +93,23 @@ def _learn(
 
 def situation_of(project: Any, gathered: Gathered) -> dict[str, Any]:
     """Site (the location's name, else the deployment), camera, time and event of each detection."""
-    media, places = project.catalog.media(), project.catalog.deployments()
+    media = project.catalog.media()
     row_of = {name: row for row, name in enumerate(media.id)}
     rows = np.array([row_of[m] for m in gathered.detections.media_id], dtype=np.intp)
-    location = {d: name for d, name in zip(places.id, places.location_name, strict=True) if name}
     camera = media.deployment_id[rows]
-    site = np.array([location.get(d, d) for d in camera], dtype=object)
+    site = places_of(project.catalog, gathered.detections)
     event = media.event_id[rows]
     return {"site": site, "camera": camera, "time": media.timestamp[rows],
             "event": event if any(event) else None}
+
+
+def places_of(catalog: Any, detections: Any) -> np.ndarray:
+    """The site of each detection, (N,) str: the location's name, else the deployment."""
+    media, places = catalog.media(), catalog.deployments()
+    location = {d: name for d, name in zip(places.id, places.location_name, strict=True) if name}
+    camera = dict(zip(media.id, media.deployment_id, strict=True))
+    return np.array([location.get(camera[m], camera[m]) for m in detections.media_id],
+                    dtype=object)
 
 
 def _note(said: dict[str, Any]) -> str:

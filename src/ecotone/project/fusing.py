@@ -13,6 +13,7 @@ import numpy as np
 from ecotone.errors import ProjectError
 from ecotone.project.chosen import chosen_rows, label_weight_of
 from ecotone.project.contextual import add_context
+from ecotone.project.fusing_networks import hold_out_networks
 from ecotone.project.gathering import Gathered, gather, need_classes
 from ecotone.project.known_classes import compare_known
 from ecotone.project.records import (
@@ -111,6 +112,7 @@ def _learn(project: Any, run: str, gathered: Gathered, settings: dict[str, Any],
     record = make_record(run, gathered, classifier, settings, seed, weight)
     record["counts"]["chosen_labels"] = int(chosen_rows(project, gathered).sum())
     record["notes"] = notes + gathered.notes
+    hold_out_networks(project, gathered, record, seed, weight)
     made = FusedSets(project, run, gathered, classifier, say)
     context = None
     if settings["use_context"]:

@@ -14,6 +14,7 @@ from scipy import sparse
 
 from ecotone.errors import InputError, ProjectError
 from ecotone.evaluation.splits import MIN_LOCATIONS, make_units
+from ecotone.project.networks import network_note, unasked
 from ecotone.types import CATEGORIES, Detections, GlobalScores
 
 if TYPE_CHECKING:
@@ -101,6 +102,7 @@ def gather(
         notes.append(f"labels that are none of the local classes, not used: {', '.join(unknown)}")
     scores = scores_of(project, detections, score_models, stored=stored)
     values = values.subset(rows)
+    notes += _seen(catalog, scores, model)
     if project.config.use_detector and has_detector(everything):
         scores[DETECTOR] = detector_scores(detections)
     return Gathered(
@@ -110,9 +112,18 @@ def gather(
     )
 
 
+def _seen(catalog: Any, scores: dict[str, GlobalScores], model: str) -> list[str]:
+    """What to tell of networks that have seen the labels and were asked for all the same."""
+    return [
+        f"{name} is a network that learned from these labels, so held-out figures are too good; "
+        "ecotone train --rounds 1 tells honestly whether it helps"
+        for name in sorted({*scores, model}) if network_note(catalog, name).get("accepted") is False
+    ]
+
+
 def choose_embeddings(project: Any, wanted: str | None = None) -> str:
     """The name of the embeddings to learn on: the one wanted here or in the settings, else the
-    newest.
+    newest that is not of a network trained on this project's labels (see `project.networks`).
 
     Raises ProjectError when there are none, InputError when another is wanted.
     """
@@ -124,14 +135,15 @@ def choose_embeddings(project: Any, wanted: str | None = None) -> str:
         raise ProjectError("no embeddings in this project yet; run: ecotone embed --model MODEL")
     if wanted and wanted not in names:
         raise InputError(f"no embeddings of {wanted!r} here; there are: {', '.join(names)}.")
-    return wanted or names[-1]
+    return wanted or (unasked(project.catalog, names, embeddings=True) or names)[-1]
 
 
 def scores_of(
     project: Any, detections: Detections, models: Sequence[str] | None = None,
     stored: bool = False,
 ) -> dict[str, GlobalScores]:
-    """Scores of these detections by global model: those named here or in the settings, else all.
+    """Scores of these detections by global model: those named here or in the settings, else all
+    but those of networks that have seen the labels (see `project.networks`).
 
     stored: views of scores that stay on the disk.
 
@@ -140,7 +152,7 @@ def scores_of(
     from ecotone.store.vectors import open_scores, read_scores
 
     there = score_names(project.catalog)
-    wanted = list(models or project.config.score_models) or there
+    wanted = list(models or project.config.score_models) or unasked(project.catalog, there)
     for name in wanted:
         if name not in there:
             raise InputError(

@@ -18,6 +18,7 @@ import numpy as np
 from scipy import sparse
 
 from ecotone.errors import BackendError, ProjectError
+from ecotone.project.networks import find_network
 from ecotone.types import Detections
 
 Progress = Callable[[int, int | None, str], None]
@@ -62,6 +63,7 @@ def classify(
     Raises BackendError when the model gives no scores or cannot be run, InputError on bad options.
     """
     started = time.perf_counter()
+    model, name = find_network(project, model)
     backend = _open(project, model, classes, options)
     from ecotone.backends.base import can_classify
 
@@ -70,7 +72,7 @@ def classify(
             f"{model}: the names of its outputs are not known; give them with --classes "
             "labels.txt (or use it as an encoder only: ecotone embed --model ...)."
         )
-    return _run(project, "classify", model, backend, batch_size, progress, started)
+    return _run(project, "classify", name, backend, batch_size, progress, started)
 
 
 def embed(
@@ -88,13 +90,14 @@ def embed(
     started = time.perf_counter()
     from ecotone.backends.base import can_encode, open_backend
 
+    model, name = find_network(project, model)
     backend = open_backend(model, None, **options)
     if not can_encode(backend):
         raise BackendError(
             f"{model}: no pooled layer was found in it; name a tensor with --embedding, or use "
             "another encoder (ecotone embed --model handcrafted)."
         )
-    return _run(project, "embed", model, backend, batch_size, progress, started)
+    return _run(project, "embed", name, backend, batch_size, progress, started)
 
 
 def keep_large(scores: np.ndarray) -> sparse.csr_matrix:
@@ -134,13 +137,13 @@ def _fuller(name: str, known: dict[str, tuple[str, str]]) -> str:
 
 
 def _run(
-    project: Any, command: str, model: str, backend: Any, batch_size: int | None,
+    project: Any, command: str, name: str, backend: Any, batch_size: int | None,
     progress: Progress | None, started: float,
 ) -> InferenceReport:
-    from ecotone.backends.base import backend_info, can_encode, model_name
+    from ecotone.backends.base import backend_info, can_encode
 
     say = progress or (lambda done, total, text: None)
-    catalog, name = project.catalog, model_name(model)
+    catalog = project.catalog
     scores, embeddings = command == "classify", can_encode(backend)
     info = backend_info(backend)
     _begin_anew(catalog, name, info, fingerprints(backend), scores, embeddings)
@@ -192,7 +195,7 @@ def _stream(
     media = project.catalog.media()
     path_of = dict(zip(media.id, media.path, strict=True))
     videos = set(media.id[media.is_video])
-    jobs = _jobs(path_of, everything, pending, videos)
+    jobs = jobs_of(path_of, everything, pending, videos)
     total, seen = int(pending.sum()), 0
     failing = {f.media_id for f in project.catalog.failures()}
     broken: set[str] = set()
@@ -259,7 +262,7 @@ class _Keeper:
             self._writers["scores"] = ScoreWriter(*self._place, self._backend.classes, complete)
 
 
-def _jobs(
+def jobs_of(
     path_of: dict[str, str], everything: Detections, pending: np.ndarray, videos: Container[str]
 ) -> Iterator[Any]:
     """One job a picture with all its pending boxes, in the order of the catalogue; of a video, one

@@ -1,0 +1,121 @@
+"""The networks that a project trained: where they lie, what they are called, what they have seen.
+
+A network that learned from people's labels knows them by heart: its own scores on those detections
+prove nothing. So a fusion takes scores and embeddings of a project's own networks only where every
+label was kept from the network that speaks for it (`cross_fit`), or where they are named.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ecotone.errors import ProjectError
+
+FOLDER = "networks"  # below the project's models
+MODEL, CARD = "model.onnx", "card.json"
+FOLDS = "+folds"  # ends the name of cross-fitted scores
+CURRENT = "current_network"  # the note that names the network whose scores fusion takes
+
+
+@dataclass(frozen=True)
+class NetworkInfo:
+    """A trained network. card: its training card, {} while it is not finished."""
+
+    name: str
+    folder: Path
+    card: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def finished(self) -> bool:
+        """Whether there is a model to use."""
+        return bool(self.card) and (self.folder / MODEL).is_file()
+
+    def line(self) -> str:
+        """What there is to say of it in one line."""
+        if not self.finished:
+            return f"{self.name} (not finished; run ecotone train again to go on)"
+        best = {k: v for k, v in (self.card.get("best") or {}).items()
+                if k in ("accuracy", "loss") and isinstance(v, (int, float))}
+        said = [f"{best['accuracy']:.1%} of held-out labels right"] if "accuracy" in best else []
+        classes = self.card.get("classes") or ()
+        return ", ".join([f"{self.name}: {len(classes)} classes", *said])
+
+
+def networks(project: Any) -> list[NetworkInfo]:
+    """All networks of a project, by name."""
+    root = project.models / FOLDER
+    found = []
+    for folder in sorted(p for p in root.glob("*") if p.is_dir()):
+        card = _card(folder / CARD)
+        if card or (folder / "last.pt").is_file():
+            found.append(NetworkInfo(folder.name, folder, card))
+    return found
+
+
+def _card(path: Path) -> dict[str, Any]:
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def find_network(project: Any, model: str) -> tuple[str, str]:
+    """What `--model` means: the file or name to open, and the name its results are kept under.
+
+    A trained network is meant by its name, its folder, or its model.onnx; its results have its
+    name. Everything else is as `backends.open_backend` and `backends.model_name` take it.
+    Raises ProjectError when the network is not finished.
+    """
+    from ecotone.backends.base import model_name
+
+    text = str(model).strip()
+    root = project.models / FOLDER
+    path = Path(text)
+    plain = text not in ("", ".", "..") and path.name == text
+    for folder in (path, path.parent if path.name == MODEL else None,
+                   root / text if plain else None):
+        if folder is None or not folder.is_dir() or folder.resolve().parent != root.resolve():
+            continue
+        file = folder / MODEL
+        if not file.is_file():
+            raise ProjectError(f"{folder}: this network is not finished; run ecotone train again.")
+        return str(file), folder.resolve().name
+    if path.is_dir() and (path / MODEL).is_file() and (path / CARD).is_file():
+        return str(path / MODEL), path.resolve().name
+    return text, model_name(text)
+
+
+def note_key(name: str) -> str:
+    """The catalogue's note on results of one of the project's own networks."""
+    return f"network {name}"
+
+
+def note_network(catalog: Any, name: str, **values: Any) -> None:
+    """Write down that scores and embeddings called `name` are of a network that has seen labels.
+
+    values: accepted: whether a fusion may take them unasked; folds: the file of `CrossFit`, when
+    they are cross-fitted; embeddings: whether its embeddings are to be used.
+    """
+    catalog.set_note(note_key(name), {"accepted": False, **values})
+
+
+def network_note(catalog: Any, name: str) -> dict[str, Any]:
+    """What is known of results of that name; {} when they are of no network trained here."""
+    return catalog.note(note_key(name)) or {}
+
+
+def unasked(catalog: Any, names: list[str], embeddings: bool = False) -> list[str]:
+    """The names that a fusion takes without being asked, in their order."""
+    def good(name: str) -> bool:
+        note = network_note(catalog, name)
+        return not note or bool(note["accepted"] and (not embeddings or note.get("embeddings")))
+
+    return [name for name in names if good(name)]
+
+
+__all__ = ["CURRENT", "FOLDER", "FOLDS", "MODEL", "NetworkInfo", "find_network", "network_note",
+           "networks", "note_key", "note_network", "unasked"]
