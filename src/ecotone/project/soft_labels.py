@@ -114,18 +114,24 @@ def gather_soft_labels(project: Any, labels_only: bool = False) -> SoftLabels:
         keep = np.array([i in row_of for i in found.id], dtype=bool)
         ids, classes = found.id[keep].tolist(), found.classes
         target = np.array(found.values[keep], dtype=np.float32)
-    rows = np.array([row_of[i] for i in ids], dtype=np.intp)
-    detections = take(everything, rows)
-    labelled, target = _clamped(detections.id, known, classes, target, labels_only)
     media = catalog.media()
     place = {medium: row for row, medium in enumerate(media.id)}
+    videos = set(media.id[media.is_video])
+    still = np.array([everything.media_id[row_of[i]] not in videos for i in ids], dtype=bool)
+    moving = int((~still).sum())
+    notes = [f"{moving:,} detections in videos are left out"] if moving else []
+    rows = np.array([row_of[i] for i in ids], dtype=np.intp)[still]
+    if not len(rows):
+        raise ProjectError("no detection in a picture to learn from; run: ecotone fuse")
+    detections, target = take(everything, rows), target[still]
+    labelled, target = _clamped(detections.id, known, classes, target, labels_only)
     at = np.array([place[m] for m in detections.media_id], dtype=np.intp)
     paths = np.empty(len(at), dtype=object)
     paths[:] = [Path(str(p)) for p in media.path[at]]
     return SoftLabels(
         detections.id, classes, target, labelled,
         locations_of(project, detections, labelled), paths,
-        detections.bbox.astype(np.float64), run)
+        detections.bbox.astype(np.float64), run, notes)
 
 
 def _clamped(
