@@ -15,6 +15,7 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from scipy import sparse
@@ -24,6 +25,7 @@ from ecotone.project.gathering import Gathered
 from ecotone.types import GlobalScores
 
 RIDGE = 1e-2  # of the mean variance, when one embedding is turned into another
+CHUNK = 16384
 MOST = 20000  # detections that this is learned from
 
 
@@ -159,7 +161,7 @@ def held_out(
     Returns "fused" and "local" (N, K), NaN where not held out, and the fused posteriors (N, K) of
     each of the `count` fits.
     """
-    from ecotone.project.fusing import fit, posteriors_of
+    from ecotone.project.fusing import fit
 
     labelled = np.array([label is not None for label in gathered.labels])
     k = len(gathered.local_classes)
@@ -172,11 +174,23 @@ def held_out(
         if cross is not None:
             part = given(part, cross, f, keep, name, embeddings)
         fitted = fit(part, seed, None if weight is None else weight[keep[labelled]])
-        sets = posteriors_of(fitted, part)
-        for key, values in out.items():
-            values[hidden] = sets[key][hidden]
-        fits.append(sets["fused"])
+        fused = _fused(fitted, part)
+        out["fused"][hidden] = fused[hidden]
+        rows = np.flatnonzero(hidden)
+        if len(rows):
+            out["local"][hidden] = fitted.local_model_.predict_proba(part.embeddings[rows])
+        fits.append(fused)
     return out, fits
+
+
+def _fused(fitted: Any, gathered: Gathered) -> np.ndarray:
+    """Fused posteriors (N, K) float32, block by block."""
+    out = np.empty((len(gathered), len(fitted.classes_)), dtype=np.float32)
+    for start in range(0, len(gathered), CHUNK):
+        part = slice(start, start + CHUNK)
+        scores = {name: s.take(part) for name, s in gathered.scores.items()}
+        out[part] = fitted.predict_proba(gathered.embeddings[part], scores or None)
+    return out
 
 
 def given(gathered: Gathered, cross: CrossFit, f: int, apart: np.ndarray, name: str,

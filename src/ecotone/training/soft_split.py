@@ -15,6 +15,7 @@ from ecotone.training.soft_settings import SoftLabelSettings
 
 LABELS, PSEUDO, NOTHING = "held-out labels", "held-out pseudo-labels", "nothing"
 LEAST_PSEUDO = 40  # pseudo-labels from which some are held out
+LEAST_LABELS = 8  # held-out labels that tell more than pseudo-labels
 MOST_PSEUDO = 2000
 
 
@@ -41,8 +42,9 @@ def split_soft(
     """The split of the pictures that can be read. usable: (N,) bool.
 
     Held-out labels are taken as `data` names them, else chosen: whole locations where the labels
-    lie in five or more, and never the last training labels of a class. With fewer labels than
-    min_labels none are held out, and a tenth of the pseudo-labels tells when to stop.
+    lie in two or more, and never the last training pictures of a class. With fewer labels than
+    min_labels, or too few left to hold out, none are, and a tenth of the pseudo-labels tells when
+    to stop.
     """
     labelled = data.labelled & usable
     soft, bare = data.soft & usable, ~data.labelled & ~data.soft & usable
@@ -51,11 +53,14 @@ def split_soft(
         held, by = labelled & data.held_out, "given"
     elif settings.validation and labelled.sum() >= settings.min_labels:
         held, by = _hold_out(data, labelled, settings.validation, settings.seed)
+        if soft.sum() >= LEAST_PSEUDO and held.sum() < LEAST_LABELS:
+            held[:] = False  # a handful tells less than many pseudo-labels do
     kind = LABELS if held.any() else NOTHING
     if kind == NOTHING:
         if labelled.any() and data.held_out is None:
             notes.append(f"{labelled.sum():,} labels: none are held out (from "
-                         f"{settings.min_labels} on some are), all of them train.")
+                         f"{settings.min_labels} on at several locations some are), all of them "
+                         "train.")
         if settings.validation and soft.sum() >= LEAST_PSEUDO:
             part = min(0.1, MOST_PSEUDO / soft.sum())
             held, by = _hold_out(data, soft, part, settings.seed)
@@ -75,16 +80,19 @@ def _hold_out(
     """(N,) bool of held-out rows among `pool`, and what was kept together."""
     rows = np.flatnonzero(pool)
     held = np.zeros(len(data), dtype=bool)
-    units, by = make_units(len(rows), locations=data.location[rows])
+    units, by = make_units(len(rows), locations=data.location[rows], min_locations=2)
     if len(np.unique(units)) < 2:
         return held, ""
     _, chosen = split_units(units, part, seed)
     inside = np.zeros(len(rows), dtype=bool)
     inside[chosen] = True
     named = data.target[rows].argmax(axis=1)
+    others = data.soft.copy()
+    others[rows] = False
+    known = np.flatnonzero(data.target[others].sum(axis=0) >= 1)  # by pseudo-labels
     for unit in np.unique(units[inside]):  # back go units without which a class has no pictures
         mine = units == unit
-        left = np.unique(named[~inside])
+        left = np.union1d(named[~inside], known)
         if not np.isin(named[mine], left).all():
             inside[mine] = False
     held[rows[inside]] = True
