@@ -98,6 +98,16 @@ class Bundle:
     taxonomy: tuple[dict[str, str], ...]
     session: Any
     heads: int
+    needs_scores = False
+
+    @property
+    def threshold(self) -> float | None:
+        """Of the boxes that it was trained on, None where not told."""
+        return (self.card.get("settings") or {}).get("detection_threshold")
+
+    def probabilities(self, outputs: Any) -> np.ndarray:
+        """Local probabilities (n, K) by what the encoder says of n pictures."""
+        return self.predict_proba(outputs.embeddings)
 
     @property
     def dimension(self) -> int:

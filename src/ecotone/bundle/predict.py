@@ -1,4 +1,4 @@
-"""`ecotone predict`: a saved local model on new pictures, without a project.
+"""`ecotone predict`: a saved local model or trained network on new pictures, without a project.
 
 A picture or a box is a row. What cannot be read becomes a row with the reason in `error`.
 """
@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ecotone.bundle.boxes import with_boxes
-from ecotone.bundle.folder import Bundle, load_bundle
+from ecotone.bundle.folder import Bundle
+from ecotone.bundle.network import NetworkModel, open_model
 from ecotone.bundle.pictures import Picture, find_pictures
 from ecotone.export.detections import BOX, class_columns
 from ecotone.export.tables import TableWriter
@@ -71,7 +72,7 @@ def predict_folder(
     """Rows of the pictures in a folder (or of one picture, or of a list), in their order.
 
     pictures: a folder is searched with all folders in it. model_folder: as for
-    `folder.load_bundle`. detections_json: a MegaDetector file; its boxes become rows, else the
+    `network.open_model`. detections_json: a MegaDetector file; its boxes become rows, else the
     whole picture is one. options: batch_size, threshold (of the boxes; default: that of the
     training, else the file's), backend, runner, progress, and options of the encoder (`threads`).
 
@@ -103,12 +104,10 @@ class Prediction:
         progress: Progress | None = None,
         **options: Any,
     ) -> None:
-        self.bundle: Bundle = load_bundle(model_folder)
+        self.bundle: Bundle | NetworkModel = open_model(model_folder)
         self.items, self.notes = find_pictures(pictures)
         if detections_json is not None:
-            if threshold is None:
-                settings = self.bundle.card.get("settings") or {}
-                threshold = settings.get("detection_threshold")
+            threshold = self.bundle.threshold if threshold is None else threshold
             self.items, told = with_boxes(self.items, Path(detections_json), threshold)
             self.notes = self.notes + told
         self.backend = backend or self.bundle.backend(**options)
@@ -145,13 +144,14 @@ class Prediction:
         found: dict[int, list[np.ndarray] | str] = {}
         ready = 0
         events = run_jobs(
-            self._jobs(wanted), self.backend, self._batch_size, scores=False, runner=self._runner
+            self._jobs(wanted), self.backend, self._batch_size, scores=self.bundle.needs_scores,
+            embeddings=not self.bundle.needs_scores, runner=self._runner,
         )
         for event in chain(events, (None,)):  # None: the last ones, which need no model
             if isinstance(event, Failed):
                 found[int(event.media_id)] = event.reason
             elif event is not None:
-                values = self.bundle.predict_proba(event.outputs.embeddings)
+                values = self.bundle.probabilities(event.outputs)
                 for number, row in zip(event.media_ids, values, strict=True):
                     found.setdefault(int(number), []).append(row)
             while ready < len(self.items):

@@ -1,4 +1,4 @@
-"""`ecotone predict`: a local model on new pictures, without a project."""
+"""`ecotone predict`: a local model or a trained network on new pictures, without a project."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ecotone.cli.progress import progress
 ))
 @click.argument("pictures", type=in_folder())
 @click.option("--model", required=True, type=click.Path(exists=True, path_type=Path),
-              help="The folder of a local model.")
+              help="The folder of a local model or of a trained network, or its model.onnx.")
 @click.option("-o", "--output", required=True, type=click.Path(dir_okay=False, path_type=Path),
               help="The table to write: .csv or .parquet.")
 @click.option("--detections", type=in_file(), default=None,
@@ -26,7 +26,7 @@ from ecotone.cli.progress import progress
 @json_option
 def predict(pictures: Path, model: Path, output: Path, detections: Path | None,
             threshold: float | None, batch_size: int, as_json: bool) -> None:
-    """Classify new PICTURES with a local model; neither project nor global model is needed."""
+    """Classify new PICTURES with a local model or a trained network, without a project."""
     from ecotone.bundle.predict import predict_to_file
 
     with progress() as report:

@@ -54,6 +54,8 @@ FORMATS = (
               show_default=True,
               help="Rows that lack what camtrapdp requires, such as a deployment's place.")
 @click.option("--time-zone", default=None, help="Of times that have none: Europe/Brussels, +01:00.")
+@click.option("--network", default="", metavar="NAME",
+              help="With addaxai: a trained network of the project, by name or folder.")
 @project_option
 @json_option
 def export(
@@ -71,7 +73,7 @@ def export(
     wildlife-insights   four csv for a batch upload
     camtrapr            record table for camtrapR
     geojson             deployments and what was seen there, for maps
-    addaxai             the local model as a model folder of AddaxAI
+    addaxai             the local model, or a network, as a model folder of AddaxAI
     """
     with open_project(project) as opened, progress() as bar:
         result = opened.export(output, format=form, progress=bar, **options)

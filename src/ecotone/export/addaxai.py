@@ -1,4 +1,4 @@
-"""A local model as a model folder of AddaxAI.
+"""A local model or a trained network as a model folder of AddaxAI.
 
 AddaxAI 7 takes a folder with the network, manifest.json, inference.py and taxonomy.csv in
 ~/AddaxAI/models/cls; AddaxAI 5 and 6 one with the network, variables.json and taxon-mapping.csv in
@@ -17,8 +17,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from ecotone.bundle import files
-from ecotone.bundle.folder import Bundle, load_bundle
+from ecotone.bundle.folder import Bundle
 from ecotone.bundle.graph import PROBABILITY
+from ecotone.bundle.network import SCORES, NetworkModel, open_model
 from ecotone.bundle.onnx_proto import external_files, load_model
 from ecotone.errors import InputError
 from ecotone.export.addaxai_inference import SETTINGS
@@ -43,18 +44,19 @@ def write_addaxai(
     threshold: float = 0.2,
     classification_threshold: float = 0.5,
 ) -> Written:
-    """Write the folder of a local model as a folder for AddaxAI, all of it or nothing.
+    """Write a local model or a trained network as a folder for AddaxAI, all of it or nothing.
 
-    model: as `bundle.load_bundle` takes it; its encoder must be an ONNX network, joined with the
-    head. path: the folder to write; its name is the id that AddaxAI knows the model by. name: what
-    people see. threshold, classification_threshold: what AddaxAI 5 and 6 begin with.
+    model: as `bundle.network.open_model` takes it; the encoder of a local model must be an ONNX
+    network, joined with the head. path: the folder to write; its name is the id that AddaxAI knows
+    the model by. name: what people see. threshold, classification_threshold: what AddaxAI 5 and 6
+    begin with.
 
     Raises BackendError when the local model is damaged, InputError when its encoder is another, or
     the folder's name cannot be an id or is of another folder, ProjectError when the disk refuses.
     """
     path = Path(path)
     _check_path(path)
-    bundle = load_bundle(model)
+    bundle = open_model(model)
     _check(bundle)
     classes = class_names(bundle.classes)
     rows = [taxon(bundle, label, new) for label, new in zip(bundle.classes, classes, strict=True)]
@@ -87,8 +89,8 @@ def _is_ours(path: Path) -> bool:
     return path.is_dir() and ((path / SETTINGS).is_file() or not any(path.iterdir()))
 
 
-def _check(bundle: Bundle) -> None:
-    if bundle.info.get("file") != files.MODEL:
+def _check(bundle: Bundle | NetworkModel) -> None:
+    if isinstance(bundle, Bundle) and bundle.info.get("file") != files.MODEL:
         found = bundle.info.get("note") or bundle.info.get("spec") or "no encoder"
         raise InputError(
             f"{bundle.folder}: AddaxAI runs local models whose encoder is an ONNX network joined "
@@ -106,7 +108,7 @@ def class_names(classes: Sequence[str]) -> list[str]:
     return out
 
 
-def taxon(bundle: Bundle, label: str, name: str) -> dict[str, str]:
+def taxon(bundle: Bundle | NetworkModel, label: str, name: str) -> dict[str, str]:
     """model_class and ranks of a class in lower case; species is the epithet alone."""
     known = next((row for row in bundle.taxonomy if row.get("label") == label), {})
     row = {rank: known.get(rank, "").strip().lower() for rank in RANKS}
@@ -135,16 +137,20 @@ def _has_place(row: Mapping[str, str]) -> bool:
     return bool(row["class"] or parse_label(row["model_class"]).special)
 
 
-def _network(work: Path, bundle: Bundle, classes: Sequence[str]) -> None:
+def _network(work: Path, bundle: Bundle | NetworkModel, classes: Sequence[str]) -> None:
     """The network with its weights, and how it is used."""
-    network = load_model(bundle.folder / files.MODEL)
-    for file in (files.MODEL, *external_files(network)):
+    own = bundle.info["file"]
+    network = load_model(bundle.folder / own)
+    shutil.copyfile(bundle.folder / own, work / files.MODEL)
+    for file in external_files(network):
         (work / file).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(bundle.folder / file, work / file)
+    output = SCORES if isinstance(bundle, NetworkModel) else PROBABILITY
+    outputs = [o.name for o in network.graph.output]
     dims = network.graph.input[0].type.tensor_type.shape.dim
     files.write_json(work / SETTINGS, {
         "classes": list(classes), "preprocessing": bundle.info["preprocessing"],
-        "output": PROBABILITY,
+        "output": output, "position": outputs.index(output),  # among the outputs
         "batch": int(dims[0].dim_value) or None if dims else None,  # None: any number of rows
     })
 

@@ -44,7 +44,8 @@ class ModelInference:
         if _has_onnxruntime():
             self.run = _with_onnxruntime(str(self.model_path), self.settings["output"])
         else:
-            self.run = _with_torch(str(self.model_path), self.check_gpu())
+            position = self.settings.get("position", 0)
+            self.run = _with_torch(str(self.model_path), self.check_gpu(), position)
 
     def get_crop(self, image, bbox):
         """The upright part of a picture that the model looks at.
@@ -100,7 +101,7 @@ def _with_onnxruntime(path, output):
     return lambda batch: session.run([output], {source: batch})[0]
 
 
-def _with_torch(path, gpu):
+def _with_torch(path, gpu, position):
     import torch
     from onnx2torch import convert
 
@@ -110,8 +111,7 @@ def _with_torch(path, gpu):
     def run(batch):
         with torch.no_grad():
             found = network(torch.from_numpy(batch).to(device))
-        # The probabilities are the first output.
-        found = found[0] if isinstance(found, (tuple, list)) else found
+        found = found[position] if isinstance(found, (tuple, list)) else found
         return found.cpu().numpy()
 
     return run

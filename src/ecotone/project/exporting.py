@@ -71,19 +71,22 @@ class Asked:
 
 def export(
     project: Any, path: Path, format: str | None = None, source: str = "best",
-    progress: Progress | None = None, **asked: Any,
+    progress: Progress | None = None, network: str = "", **asked: Any,
 ) -> ExportResult:
     """Write the project in a format of `FORMATS`, default by the ending of `path` (csv, parquet).
 
     source: probabilities of the "fused" predictor, of the "local" model alone, or of the "best" of
     the two; "novel": these with "none of these", by the newest discovery. asked: the fields of
-    `Asked`, for formats of whole studies.
+    `Asked`, for formats of whole studies. network: a trained network instead of the local model,
+    for "addaxai".
     Raises ProjectError when nothing was fused and the format needs it, InputError on another source
     or format, or when the path cannot be written.
     """
     if source not in SOURCES:
         raise InputError(f"source is {source!r}, expected one of {', '.join(SOURCES)}.")
     wanted = Asked(**asked)
+    if network and format not in MODELS:
+        raise InputError(f"{format or path}: --network is for {', '.join(MODELS)}.")
     if format in STUDIES:
         return _study(project, path, format, source, wanted, progress)
     if wanted != Asked():
@@ -94,7 +97,7 @@ def export(
     if format in RESULTS:
         return _results(project, path, format, source, progress)
     if format in MODELS:
-        return MODELS[format](project, path)
+        return MODELS[format](project, path, network)
     return _table(project, path, format, source, progress)
 
 
@@ -217,16 +220,22 @@ def speciesnet_lines(project: Any) -> tuple[str, ...]:
     return tuple(c for s in sets for c in s.classes if c.count(";") == 6)
 
 
-def _addaxai(project: Any, path: Path) -> ExportResult:
+def _addaxai(project: Any, path: Path, network: str) -> ExportResult:
     from ecotone.export.addaxai import write_addaxai
+    from ecotone.project.networks import find_network
 
+    if network:
+        file, name = find_network(project, network)
+        written = write_addaxai(file, path)
+        return ExportResult(written.path, sum(written.counts.values()), name, "network", "addaxai",
+                            dict(written.counts), list(written.warnings))
     record = read_record(project)
     written = write_addaxai(project.models / "latest", path)
     return ExportResult(written.path, sum(written.counts.values()), record["run"], "local",
                         "addaxai", dict(written.counts), list(written.warnings))
 
 
-MODELS: dict[str, Callable[[Any, Path], ExportResult]] = {"addaxai": _addaxai}
+MODELS: dict[str, Callable[[Any, Path, str], ExportResult]] = {"addaxai": _addaxai}
 
 
 def _table(

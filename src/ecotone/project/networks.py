@@ -16,6 +16,7 @@ from ecotone.errors import ProjectError
 
 FOLDER = "networks"  # below the project's models
 MODEL, CARD = "model.onnx", "card.json"
+TASK = "soft labels"  # what the card of a network of species says
 FOLDS = "+folds"  # ends the name of cross-fitted scores
 CURRENT = "current_network"  # the note that names the network whose scores fusion takes
 
@@ -84,8 +85,9 @@ def find_network(project: Any, model: str) -> tuple[str, str]:
         if not file.is_file():
             raise ProjectError(f"{folder}: this network is not finished; run ecotone train again.")
         return str(file), folder.resolve().name
-    if path.is_dir() and (path / MODEL).is_file() and (path / CARD).is_file():
-        return str(path / MODEL), path.resolve().name
+    folder = path.parent if path.name == MODEL else path  # one that lies elsewhere
+    if (folder / MODEL).is_file() and _card(folder / CARD).get("task") == TASK:
+        return str(folder / MODEL), folder.resolve().name
     return text, model_name(text)
 
 

@@ -28,6 +28,7 @@ from ecotone.project.soft_labels import SoftLabels, gather_soft_labels
 
 Progress = Callable[[int, "int | None", str], None]
 CROSS_FIT, ROUND = "cross_fit.npz", "round.json"
+EMBEDDING = "embedding"  # what a trained network calls it
 
 
 @dataclass(frozen=True)
@@ -173,7 +174,7 @@ def score_detections(project: Any, model: Path, gathered: Gathered, say: Progres
     from ecotone.backends.base import open_backend
     from ecotone.engine.local import Failed, run_jobs
 
-    backend = open_backend(model)
+    backend = open_backend(model, embedding=EMBEDDING)
     row_of = {name: row for row, name in enumerate(gathered.detections.id)}
     n = len(row_of)
     proba = np.zeros((n, len(backend.classes)), dtype=np.float32)
@@ -242,7 +243,7 @@ def _accept(project: Any, gathered: Gathered, cross: CrossFit, made: Any, result
         there = final.embeddings.any(axis=1)
         with EmbeddingWriter(catalog, project.vectors, name, final.embeddings.shape[1]) as writer:
             writer.append(np.array(ids, dtype=object)[there].tolist(), final.embeddings[there])
-        info = backend_info(open_backend(made.model))
+        info = backend_info(open_backend(made.model, embedding=EMBEDDING))
         with recorded_run(catalog, "embed", {"model": name, "backend": info}, seed):
             pass  # says how a local model on these embeddings gets them from a picture
     old = (catalog.note(CURRENT) or {}).get("scores")

@@ -1,0 +1,125 @@
+"""A trained network as a model to predict with, beside the local models of `bundle.folder`.
+
+n pictures, K classes. The folder is one that `ecotone train` wrote, or its model.onnx alone: the
+file says its classes and how pictures are prepared for it.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ecotone.backends.base import Outputs, can_classify, open_backend
+from ecotone.bundle import files
+from ecotone.bundle.folder import Bundle, load_bundle
+from ecotone.bundle.onnx_proto import load_model
+from ecotone.errors import BackendError
+
+SCORES = "scores"  # the output that holds the probabilities
+ABOUT = "training.json"
+MEND = "copy the whole folder again, or train again: ecotone train."
+
+
+@dataclass(frozen=True, eq=False)
+class NetworkModel:
+    """A network. classes: K names. info: file, preprocessing, licence, and output, the tensor of
+    the probabilities. card: the training card. taxonomy: rows of taxonomy.csv. threshold: of boxes
+    in training, None where not told."""
+
+    folder: Path
+    file: str
+    classes: tuple[str, ...]
+    info: dict[str, Any]
+    card: dict[str, Any]
+    taxonomy: tuple[dict[str, str], ...]
+    threshold: float | None
+    needs_scores = True
+
+    def backend(self, **options: Any) -> Any:
+        """The network itself; options: such as `threads`, see `backends.open_backend`."""
+        return open_backend(self.folder / self.file, **options)
+
+    def probabilities(self, outputs: Outputs) -> np.ndarray:
+        """Probabilities (n, K) by what the network says of n pictures."""
+        return outputs.scores
+
+    @cached_property
+    def scientific_names(self) -> tuple[str, ...]:
+        """The scientific name of each class, "" where it has none or it is not known."""
+        from ecotone.bundle.naming import scientific_names
+
+        return scientific_names(self.classes, self.taxonomy)
+
+    @cached_property
+    def special_classes(self) -> frozenset[str]:
+        """Which of the categories human, vehicle and blank have a class of their own."""
+        from ecotone.bundle.naming import special_classes
+
+        return special_classes(self.classes)
+
+
+def open_model(path: str | Path) -> Bundle | NetworkModel:
+    """A local model (see `folder.load_bundle`), or a trained network by its folder or .onnx file.
+
+    Raises BackendError when it is neither, or damaged.
+    """
+    path = Path(path)
+    file = path if path.suffix.lower() == ".onnx" and path.is_file() else path / files.MODEL
+    if file.is_file() and not any((file.parent / name).exists()
+                                  for name in (files.MANIFEST, files.HEAD)):
+        return load_network(file)
+    return load_bundle(path)
+
+
+def load_network(file: Path) -> NetworkModel:
+    """A network by its .onnx file; its card and taxonomy where they lie beside it.
+
+    Raises BackendError when the file is damaged or does not say its classes.
+    """
+    backend = open_backend(file)
+    if not can_classify(backend):
+        raise BackendError(f"{file}: does not say the names of its classes, so it is no network of "
+                           "ecotone train; in a project: ecotone classify --model with --classes.")
+    metadata = {entry.key: entry.value for entry in load_model(file).metadata_props}
+    own = file.name == files.MODEL  # what lies beside another file may belong to another
+    card = _json(file.with_name(files.CARD)) if own else {}
+    licence = (card.get("start") or {}).get("licence") or metadata.get("license", "")
+    info = {
+        "file": file.name, "preprocessing": backend.preprocessing.to_dict(), "output": SCORES,
+        "licence": licence or "not stated in the model file",
+    }
+    threshold = _json(file.with_name(ABOUT)).get("detection_threshold") if own else None
+    return NetworkModel(
+        file.resolve().parent, file.name, tuple(backend.classes), info, card,
+        _taxonomy(file.with_name(files.TAXONOMY)) if own else (),
+        threshold if isinstance(threshold, (int, float)) else None)
+
+
+def _json(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        return {}
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise BackendError(f"{path}: damaged ({error}); {MEND}") from None
+    return value if isinstance(value, dict) else {}
+
+
+def _taxonomy(path: Path) -> tuple[dict[str, str], ...]:
+    if not path.is_file():
+        return ()
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as handle:
+            rows = list(csv.DictReader(handle))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise BackendError(f"{path}: damaged ({error}); {MEND}") from None
+    return tuple({k: v or "" for k, v in row.items() if k} for row in rows)
+
+
+__all__ = ["NetworkModel", "load_network", "open_model"]
