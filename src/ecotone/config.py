@@ -37,6 +37,7 @@ name = {name}
 # random_state = 0
 # video_frames = "rate:1"       # of a video: frames a second, "motion:16" in all, or "all"
 # batch_size = 32               # pictures given to a model at once
+# read_timeout = 60.0           # seconds until a picture that does not answer counts as failed
 # workers = 0                   # threads that read pictures; 0: one a core
 # evaluation_counts = [10, 20, 50, 100, 250, 1000]
 # evaluation_seeds = 5
@@ -81,6 +82,7 @@ class Config:
     video_frames: str = "rate:1"
     batch_size: int = 32
     workers: int = 0
+    read_timeout: float = 60.0
     evaluation_counts: tuple[int, ...] = (10, 20, 50, 100, 250, 1000)
     evaluation_seeds: int = 5
     blur_people: bool = True
@@ -100,6 +102,7 @@ class Config:
         _check_range("event_gap", self.event_gap, 0.0, float("inf"))
         _check_range("batch_size", self.batch_size, 1, 4096)
         _check_range("workers", self.workers, 0, 1024)
+        _check_range("read_timeout", self.read_timeout, 0.01, 86400.0)
         _check_range("evaluation_seeds", self.evaluation_seeds, 1, 1000)
         _check_range("random_state", self.random_state, 0, 2**32 - 1)
         for count in self.evaluation_counts:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from ecotone.errors import EcotoneError, MediaError
 from ecotone.media.location import is_url, location, read_bytes
+from ecotone.media.patience import read_file
 from ecotone.media.video import FrameOf, is_video, load_frame
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ def load_picture(
         return load_frame(path, 0, size)
     source = _source(path)
     try:
-        with Image.open(source) as picture:
+        with Image.open(_opened(source)) as picture:
             turn = _orientation(picture)
             need = size(*_turned(picture.size, turn)) if callable(size) else size
             if need is not None:
@@ -65,6 +66,14 @@ def _source(path: str | Path) -> Path | BytesIO:
     except Exception as error:  # object storages fail in any way there is
         why = "there is no such file" if isinstance(error, FileNotFoundError) else error
         raise MediaError(f"{location(path)}: cannot be read ({why})") from error
+
+
+def _opened(source: Path | BytesIO) -> Path | BytesIO:
+    """The bytes of a file as they are at one moment, or the file itself where it is too large."""
+    if isinstance(source, BytesIO):
+        return source
+    content = read_file(source)
+    return source if content is None else BytesIO(content)
 
 
 def _turned(size: Size, turn: int) -> Size:

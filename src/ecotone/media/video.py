@@ -19,6 +19,7 @@ import numpy as np
 
 from ecotone.errors import MediaError
 from ecotone.media.location import is_url, location
+from ecotone.media.patience import touch
 from ecotone.media.video_file import decoded, opened, packets_of, pyav, why_not
 
 if TYPE_CHECKING:
@@ -99,6 +100,7 @@ def probe(path: str | Path) -> Video:
     if is_url(where):
         return _probe(where, 0, 0)
     try:
+        touch(Path(where))
         status = os.stat(where)
     except OSError as error:
         raise MediaError(f"{where}: {why_not(where, error)}") from error

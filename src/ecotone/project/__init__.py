@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from ecotone.config import FILE_NAME, Config, default_text, read_config
 from ecotone.errors import ProjectError
+from ecotone.media.patience import wait_at_most
 from ecotone.project.individual_methods import Individuals
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ class Project(Individuals):
                 f"make one with: ecotone init {path}"
             )
         self.config: Config = read_config(settings)
+        wait_at_most(self.config.read_timeout)
         self._catalog: Catalog | None = None
         self._locks = 0
 
@@ -74,6 +76,7 @@ class Project(Individuals):
     def reload(self) -> None:
         """Read the settings again after their file was changed."""
         self.config = read_config(self.path / FILE_NAME)
+        wait_at_most(self.config.read_timeout)
 
     @property
     def catalog(self) -> Catalog:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ecotone.errors import ProjectError
+from ecotone.errors import MediaError, ProjectError
 from ecotone.ingest.folder import (
     Picture,
     deployment_of,
@@ -28,6 +28,7 @@ from ecotone.ingest.remote import find_roots, is_list
 from ecotone.ingest.taxonomy_file import read_taxonomy
 from ecotone.ingest.text import some
 from ecotone.media.location import is_url, location
+from ecotone.media.patience import within
 from ecotone.media.sampling import parse_sampling
 from ecotone.media.video import is_video
 from ecotone.project.times import renew_events
@@ -196,7 +197,12 @@ class _Register:
         where = absolute(self.root, file)
         if self.remote:
             return describe_url(where, self.state.get(file, (0, 0))[1], self.sampling)
-        return describe(Path(where), self.sampling)
+        if is_video(file):
+            return describe(Path(where), self.sampling)
+        try:
+            return within(lambda: describe(Path(where), self.sampling), where)
+        except MediaError as error:
+            return Picture(failure=str(error).removeprefix(f"{where}: "))
 
     def sort(
         self, files: Sequence[str], pictures: Sequence[Picture]
