@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ecotone.context import ContextClassifier
@@ -9,6 +9,7 @@ from ecotone.context.when import whole_sites
 from tests.context.worlds import NAMES, world
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.sampled_from(["", "a", "b", "c"]), st.sampled_from(["", "1", "2"])),
                 max_size=20), st.integers(1, 30))
 def test_no_site_and_no_event_is_divided(rows, size):

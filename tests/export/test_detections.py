@@ -123,3 +123,23 @@ def test_classes_are_ranked_as_a_plain_sort_ranks_them(k, n, seed):
         assert best == names[order[0]] and sure == row[order[0]]
         listed = [text.rpartition(":")[0] for text in others.split(" | ")] if others else []
         assert listed == [names[i] for j, i in enumerate(order[1:]) if j == 0 or row[i] >= 1e-3]
+
+
+def test_alternatives_and_global_maxima_are_those_of_a_slow_reading():
+    from ecotone.export.detections import _alternatives, _four_digits, _row_maxima
+
+    rng = np.random.default_rng(0)
+    values = np.concatenate([rng.random(2000), [0, 1, 0.00005, 0.12345, 0.99995, 1.2, -0.1]])
+    values = values.astype(np.float32)
+    assert _four_digits(values).tolist() == [f"{v:.4f}" for v in values]
+    p = rng.dirichlet(np.full(8, 0.2), 50).astype(np.float32)
+    order = np.argsort(-p, axis=1)[:, 1:5]
+    slow = [" | ".join(f"{'abcdefgh'[c]}:{row[c]:.4f}" for i, c in enumerate(o)
+                       if i == 0 or row[c] >= 1e-3) for row, o in zip(p, order, strict=True)]
+    assert _alternatives(p, order, "abcdefgh").tolist() == slow
+    table = sparse.random(60, 9, 0.2, "csr", np.float32, random_state=1)
+    table.data = np.round(table.data, 1) + np.float32(0.1)  # some are equal
+    top, column = _row_maxima(table)
+    dense = table.toarray()
+    np.testing.assert_array_equal(top, dense.max(axis=1))
+    np.testing.assert_array_equal(column, dense.argmax(axis=1))

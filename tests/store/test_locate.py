@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ecotone.store import locate as module
@@ -15,6 +15,7 @@ def slow(asked: list[str], stored: list[str]) -> list[int]:
     return [last.get(name, -1) for name in asked]
 
 
+@settings(deadline=None)
 @given(TEXTS, TEXTS, st.randoms(use_true_random=False))
 def test_places_are_those_of_a_dictionary(stored, others, random):
     asked = [*stored, *others, *stored[:3]]
@@ -25,7 +26,7 @@ def test_places_are_those_of_a_dictionary(stored, others, random):
 
 
 def test_ids_of_one_hash_are_told_apart(monkeypatch):
-    monkeypatch.setattr(module, "_hashes", lambda ids, width: np.zeros(len(ids), np.uint64))
+    monkeypatch.setattr(module, "_hashes", lambda ids: np.zeros(len(ids), np.uint64))
     stored = ["a", "b", "a", "c"]
     assert locate(as_bytes(["c", "x", "a", "b"]), as_bytes(stored)).tolist() == [3, -1, 2, 1]
 

@@ -22,6 +22,12 @@ REFINED = ("refinedLabel", "refinedScientificName", "refinedRank", PROBABILITY, 
            "labelBefore")
 
 
+def _objects(values: Sequence[str]) -> np.ndarray:
+    array = np.empty(len(values), dtype=object)
+    array[:] = list(values)
+    return array
+
+
 def posterior_columns(
     detections: Detections,
     media: Any,
@@ -162,7 +168,7 @@ def class_columns(
         order = _ranked(part, TOP + 1)
         best[known] = order[:, 0]
         sure[known] = part[np.arange(len(part)), order[:, 0]]
-        others[known] = [_alternatives(row, o, classes) for row, o in zip(part, order, strict=True)]
+        others[known] = _alternatives(part, order[:, 1:], classes)
     names, latin = _objects([*classes, ""]), _objects([*scientific_names, ""])
     column = np.where(known, best, k)
     return {
@@ -185,9 +191,44 @@ def _ranked(values: np.ndarray, most: int) -> np.ndarray:
     return np.take_along_axis(top, order, axis=1)
 
 
-def _alternatives(row: np.ndarray, order: np.ndarray, classes: Sequence[str]) -> str:
-    shown = [c for i, c in enumerate(order[1:]) if i == 0 or row[c] >= LEAST]
-    return " | ".join(f"{classes[c]}:{row[c]:.4f}" for c in shown)
+def _alternatives(part: np.ndarray, order: np.ndarray, classes: Sequence[str]) -> np.ndarray:
+    """The texts (n,) of columns `order` (n, m) of rows (n, K); the first one is always there."""
+    names = _objects([f"{c}:" for c in classes])
+    out = _objects([""] * len(part))
+    for place in range(order.shape[1]):
+        column = order[:, place]
+        value = part[np.arange(len(part)), column]
+        shown = np.flatnonzero((value >= LEAST) | (place == 0))
+        text = names[column[shown]] + _four_digits(value[shown])
+        out[shown] += text if place == 0 else " | " + text
+    return out
+
+
+def _row_maxima(values: Any) -> tuple[np.ndarray, np.ndarray]:
+    """The highest value (n,) of each row of a CSR matrix and its column, the first of equal ones; 0
+    and 0 for an empty row."""
+    length = np.diff(values.indptr)
+    top, column = np.zeros(len(length), np.float32), np.zeros(len(length), np.intp)
+    filled = np.flatnonzero(length > 0)
+    if len(filled):
+        top[filled] = np.maximum.reduceat(values.data, values.indptr[filled])
+        row = np.repeat(np.arange(len(length)), length)
+        at = np.flatnonzero(values.data == top[row])[::-1]
+        column[row[at]] = values.indices[at]  # of equal ones, the first is written last
+    return top, column
+
+
+_DIGITS = _objects([f"{i / 10_000:.4f}" for i in range(10_001)])
+
+
+def _four_digits(values: np.ndarray) -> np.ndarray:
+    """Probabilities (n,) as texts of four decimals, as f"{v:.4f}" writes them."""
+    scaled = values.astype(np.float64) * 10_000
+    nearest = np.rint(scaled)
+    out = _DIGITS[np.clip(nearest, 0, 10_000).astype(np.intp)]
+    odd = (np.abs(np.abs(scaled - nearest) - 0.5) < 1e-6) | (nearest < 0) | (nearest > 10_000)
+    out[odd] = [f"{v:.4f}" for v in values[odd]]
+    return out
 
 
 def _aligned(posteriors: Posteriors, ids: np.ndarray, row_of: Mapping[str, int]) -> np.ndarray:
@@ -208,18 +249,11 @@ def _global_columns(scores: Mapping[str, GlobalScores], rows: np.ndarray) -> dic
         filled = np.diff(values.indptr) > 0
         if not filled.any():
             continue
-        top = np.asarray(values.max(axis=1).todense()).ravel()
+        top, column = _row_maxima(values)
         better = filled & ~(top <= best)
-        column = np.asarray(values.argmax(axis=1)).ravel()
         label[better] = _objects(given.classes)[column[better]]
         best[better], model[better] = top[better], name
     return {"globalLabel": label, "globalScore": best, "globalModel": model}
-
-
-def _objects(values: Sequence[str]) -> np.ndarray:
-    array = np.empty(len(values), dtype=object)
-    array[:] = list(values)
-    return array
 
 
 __all__ = [

@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import os
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -177,16 +177,32 @@ def csv_cells(values: np.ndarray, paths: bool = False) -> list[str]:
     Text that a spreadsheet would run as a formula is made harmless: a path by "./" before it, any
     other by an apostrophe. Line breaks inside a cell become \n, the only one that is quoted.
     """
-    if np.issubdtype(values.dtype, np.floating):
-        return ["" if v != v else f"{v:.7g}" for v in values.tolist()]
     if values.dtype == bool:
         return ["true" if v else "false" for v in values.tolist()]
+    if np.issubdtype(values.dtype, np.floating):
+        return _few(values, lambda some: ["" if v != v else f"{v:.7g}" for v in some])
     if values.dtype != object:
         return [str(v) for v in values.tolist()]
     guard = "./" if paths else "'"
-    texts = ["" if _missing(v) else str(v) for v in values]
-    texts = [t.replace("\r\n", "\n").replace("\r", "\n") if "\r" in t else t for t in texts]
-    return [guard + text if text.startswith(FORMULA) else text for text in texts]
+
+    def written(some: list[Any]) -> list[str]:
+        texts = ["" if _missing(v) else str(v) for v in some]
+        texts = [t.replace("\r\n", "\n").replace("\r", "\n") if "\r" in t else t for t in texts]
+        return [guard + text if text.startswith(FORMULA) else text for text in texts]
+
+    return _few(values, written)
+
+
+def _few(values: np.ndarray, written: Callable[[list[Any]], list[str]]) -> list[str]:
+    """Cells of a column whose values are often few: each is written once."""
+    every = values.tolist()
+    if not set(map(type, every)) <= {str, float}:  # 1, 1.0 and True are equal, their cells are not
+        return written(every)
+    some = list(set(every))
+    if len(some) * 4 > len(every):
+        return written(every)
+    cell = dict(zip(some, written(some), strict=True))
+    return [cell[v] for v in every]
 
 
 def _column(values: Sequence[Any] | np.ndarray) -> np.ndarray:

@@ -29,6 +29,7 @@ from ecotone.project.records import LATEST, read_record
 from ecotone.project.refined import refined_of
 from ecotone.project.times import zoned_times
 from ecotone.study import Row, Study
+from ecotone.types import Posteriors
 
 Progress = Callable[[int, int | None, str], None]
 STEP = 5000  # rows between two words about progress
@@ -243,8 +244,7 @@ def _table(
 ) -> ExportResult:
     """Every detection: local class, probability, alternatives, global label, label, run, and what
     the refinement that counts calls it."""
-    from ecotone.export.tables import format_of, posterior_pieces, write_table
-    from ecotone.store.vectors import read_posteriors, read_scores
+    from ecotone.export.tables import format_of, write_table
 
     form, catalog = format_of(path, format), project.catalog
     if source == "refined":
@@ -256,18 +256,11 @@ def _table(
         record = novel_record(project) if source == "novel" else read_record(project)
     run = record["run"]
     name = run if source in ("best", "novel") else f"{run}-{source}"
-    detections, media = catalog.detections(), catalog.media()
-    media = replace(media, timestamp=zoned_times(media, project.config.time_zone))
     discovered = discovered_of(project)
     accepted = accepted_of(project, run, record["classes"]) if source == "best" else None
-    pieces = posterior_pieces(
-        detections, media,
-        read_posteriors(catalog, project.path / "vectors", name) if fused else None,
+    pieces = _pieces(
+        project, name if fused else None,
         labels=catalog.current_labels(),
-        scores={
-            model: read_scores(catalog, project.path / "vectors", model, detections.id)
-            for model in score_names(catalog)
-        },
         run_id=run,
         scientific_names=scientific_names(catalog, record["classes"]),
         refined=refined, accepted=None if accepted is None else accepted.of,
@@ -275,9 +268,31 @@ def _table(
     )
     if individuals:
         pieces = with_individuals(pieces, individuals)
-    rows = write_table(path, _told(pieces, len(detections), progress), form)
+    total = catalog.counts()["detections"]
+    rows = write_table(path, _told(pieces, total, progress), form)
     return ExportResult(path, rows, run, record["preferred"] if source == "best" else source, form,
                         {"detections": rows})
+
+
+def _pieces(project: Any, name: str | None, **about: Any) -> Iterator[dict[str, np.ndarray]]:
+    """The table in pieces, each from a block of the catalogue; name: of the posteriors."""
+    from ecotone.export.tables import posterior_pieces
+    from ecotone.store.vectors import lookup
+
+    catalog, folder = project.catalog, project.vectors
+    known = None if name is None else lookup(catalog, folder, "posteriors", name)
+    scores = {model: lookup(catalog, folder, "scores", model) for model in score_names(catalog)}
+    written = False
+    for detections, media in catalog.blocks():
+        if written and not len(detections):
+            continue
+        media = replace(media, timestamp=zoned_times(media, project.config.time_zone))
+        ids, written = detections.id, True
+        yield from posterior_pieces(
+            detections, media,
+            None if known is None else Posteriors(ids, known.rows(ids), known.classes),
+            scores={model: found.scores(ids) for model, found in scores.items()}, **about,
+        )
 
 
 def scientific_names(catalog: Any, classes: Iterable[str]) -> dict[str, str]:

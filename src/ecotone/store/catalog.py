@@ -121,6 +121,10 @@ class Catalog:
         """All detections in use, by medium as added, then by number."""
         return media_rows.read_detections(self.connection)
 
+    def blocks(self) -> Iterator[tuple[Detections, MediaTable]]:
+        """All detections in use with their media, some media after others."""
+        return media_rows.read_blocks(self.connection)
+
     def labels(self) -> LabelTable:
         """Every label that was given and not taken back, oldest first."""
         return label_rows.read_labels(self.connection)

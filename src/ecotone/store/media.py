@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -35,23 +36,36 @@ _MEDIA = """SELECT m.id, m.root, m.file_path, m.deployment_id, m.deployment_from
     (SELECT media_id, group_concat(reason, '; ') reasons FROM failure GROUP BY media_id) f
     ON f.media_id = m.id LEFT JOIN deployment d ON d.id = m.deployment_id LEFT JOIN
     (SELECT deployment_id, seconds, time_zone, max(n) FROM time_shift GROUP BY deployment_id) s
-    ON s.deployment_id = m.deployment_id ORDER BY m.n"""
+    ON s.deployment_id = m.deployment_id WHERE m.n > ? AND m.n <= ? ORDER BY m.n"""
+EVERY = (0, 2**62)  # numbers of media
 
 
 _DETECTIONS = """SELECT m.id || ':' || d.number, m.id, d.x, d.y, d.width, d.height, d.category,
     d.confidence, coalesce(d.frame_number, -1) FROM detection d JOIN medium m ON m.n = d.medium
-    WHERE d.retired = 0 ORDER BY d.medium, d.number"""
+    WHERE d.retired = 0 AND d.medium > ? AND d.medium <= ? ORDER BY d.medium, d.number"""
 
 
 _BOXES = """SELECT medium, number, x, y, width, height, category, confidence, frame_number, retired
     FROM detection WHERE medium IN"""
 
 
-def read_media(connection: sqlite3.Connection) -> MediaTable:
-    """All media, in the order they were added."""
+def read_blocks(
+    connection: sqlite3.Connection, size: int = BLOCK
+) -> Iterator[tuple[Detections, MediaTable]]:
+    """The detections in use of `size` media after others, with these media."""
+    (last,) = connection.execute("SELECT coalesce(max(n), 0) FROM medium").fetchone()
+    for first in range(0, last, size):
+        some = (first, first + size)
+        yield read_detections(connection, some), read_media(connection, some)
+
+
+def read_media(
+    connection: sqlite3.Connection, numbers: tuple[int, int] = EVERY
+) -> MediaTable:
+    """Media in the order they were added: all, or those after the first number up to the second."""
     (ids, root, file_path, deployment, deployment_from, timestamp, event, content, width, height,
      camera, detector, failure, seconds, zone, rate, frames, processed) = read_columns(
-        connection, _MEDIA, 18)
+        connection, _MEDIA, 18, numbers)
     path = np.empty(len(ids), dtype=object)
     path[:] = [absolute(r, f) for r, f in zip(root, file_path, strict=True)]
     return MediaTable(
@@ -84,18 +98,22 @@ def read_deployments(connection: sqlite3.Connection) -> DeploymentTable:
     )
 
 
-def read_detections(connection: sqlite3.Connection) -> Detections:
-    """All detections in use, by medium as added, then by number."""
+def read_detections(
+    connection: sqlite3.Connection, numbers: tuple[int, int] = EVERY
+) -> Detections:
+    """Detections in use, by medium as added, then by number: all, or those of some media."""
     ids, media, x, y, width, height, category, confidence, frame = read_columns(
-        connection, _DETECTIONS, 9)
+        connection, _DETECTIONS, 9, numbers)
     bbox = np.column_stack([c.astype(np.float32) for c in (x, y, width, height)])
     return Detections(ids, media, bbox, category, confidence.astype(np.float32), frame)
 
 
-def read_columns(connection: sqlite3.Connection, query: str, count: int) -> list[np.ndarray]:
+def read_columns(
+    connection: sqlite3.Connection, query: str, count: int, values: Sequence[Any] = ()
+) -> list[np.ndarray]:
     """The `count` columns of a query as object arrays, in blocks: a million rows of tuples at once
     would take gigabytes, and most of the time would go to the garbage collector."""
-    cursor = connection.execute(query)
+    cursor = connection.execute(query, values)
     blocks = []
     seen: list[dict | None] = [{} for _ in range(count)]
     while rows := cursor.fetchmany(BLOCK):

@@ -338,6 +338,14 @@ def open_posteriors(
     return views.open_rows(Path(folder), _finished(catalog, run_id), ids, np.nan)
 
 
+def lookup(catalog: Catalog, folder: Path, kind: str, name: str) -> views.Lookup:
+    """A finished set that is asked for some detections after others.
+
+    Raises ProjectError when there is none.
+    """
+    return views.Lookup(Path(folder), _need(catalog, kind, name))
+
+
 def read_posteriors(catalog: Catalog, folder: Path, run_id: str = "latest") -> Posteriors:
     """The posteriors of a run, or those written last.
 
@@ -375,6 +383,7 @@ def _need(catalog: Catalog, kind: str, name: str) -> shards.VectorSet:
 
 __all__ = [
     "EmbeddingWriter", "PosteriorWriter", "ScoreWriter", "done_ids", "drop_unfinished_posteriors",
-    "embedding_models", "open_embeddings", "open_posteriors", "open_scores", "posterior_runs",
-    "read_embeddings", "read_posteriors", "read_scores", "score_models", "write_posteriors",
+    "embedding_models", "lookup", "open_embeddings", "open_posteriors", "open_scores",
+    "posterior_runs", "read_embeddings", "read_posteriors", "read_scores", "score_models",
+    "write_posteriors",
 ]

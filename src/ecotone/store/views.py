@@ -15,7 +15,7 @@ import numpy as np
 import scipy
 
 from ecotone.store import shards
-from ecotone.store.locate import as_bytes, locate
+from ecotone.store.locate import Index, as_bytes, locate
 from ecotone.store.npz_maps import Member, members
 from ecotone.types import GlobalScores
 
@@ -189,6 +189,29 @@ def _spread(start: np.ndarray, length: np.ndarray) -> np.ndarray:
     """start_i, start_i + 1, ... for `length_i` numbers of each i."""
     ends = np.cumsum(length)
     return np.repeat(start - (ends - length), length) + np.arange(ends[-1] if len(ends) else 0)
+
+
+class Lookup:
+    """A set that is asked for some detections after others."""
+
+    def __init__(self, folder: Path, vector_set: shards.VectorSet) -> None:
+        self._shelf = Shelf(folder, vector_set)
+        stored, self._starts = self._shelf.ids()
+        self._index = Index(stored)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The classes of the columns, () for embeddings."""
+        return self._shelf.set.classes
+
+    def rows(self, ids: np.ndarray, fill: float = np.nan) -> np.ndarray:
+        """Rows (n, D) float32 of detections, `fill` where there is none."""
+        return RowView(self._shelf, self._index.find(as_bytes(ids)), self._starts, fill)[:]
+
+    def scores(self, ids: np.ndarray) -> GlobalScores:
+        """Scores (n, S) of detections."""
+        place = self._index.find(as_bytes(ids))
+        return ScoreView(self._shelf, place, self._starts).take(slice(None))
 
 
 def open_rows(
