@@ -15,6 +15,8 @@ def test_plain_values_come_back() -> None:
     settings = SoftLabelSettings.from_dict({"lr": 0.01, "trainable": "lora", "epochs": 3})
     again = SoftLabelSettings.from_dict(json.loads(json.dumps(settings.as_dict())))
     assert again == settings and again.lora_rank == 8
+    assert SoftLabelSettings(epochs=3.0).as_dict()["epochs"] == 3
+    assert SoftLabelSettings(backbone_lr=0.5, logit_adjustment=1).backbone_lr == 0.5
 
 
 @pytest.mark.parametrize(("values", "told"), [
@@ -27,6 +29,10 @@ def test_plain_values_come_back() -> None:
     ({"lr": float("nan")}, "lr is nan"),
     ({"mixup": "much"}, "mixup is 'much'"),
     ({"backbone_lr": "some"}, "backbone_lr"),
+    ({"epochs": 2.5}, "epochs is 2.5, expected a whole number"),
+    ({"flip": "no"}, "flip is 'no', expected true or false"),
+    ({"backbone": 3}, "backbone is 3, expected a text"),
+    ({"precision": 16}, "precision"),
     ({"validation": 1.0}, "validation is 1.0"),
     ({"teacher": 1.5}, "teacher is 1.5"),
     ({"explode": 1.0}, "explode"),

@@ -107,6 +107,21 @@ def test_parts_train_from_the_weights_of_a_training(tmp_path, part: str) -> None
     assert any("lora_" in k for k in keys) == (part == "lora")
 
 
+def test_plain_weights_of_timm_in_a_file_are_a_start(tmp_path) -> None:
+    """With a head of other classes, which is left out."""
+    import timm
+
+    other = timm.create_model(TINY, num_classes=7)
+    torch.save(other.state_dict(), tmp_path / "weights.pth")
+    data, _ = colours(24, 3, 9)
+    made = train_classifier(data, tmp_path / "out", soft(epochs=1, trainable="head"),
+                            start=str(tmp_path / "weights.pth"), device="cpu")
+    one, two = other.state_dict(), made.network.backbone.state_dict()
+    assert two and all(torch.equal(one[k], v) for k, v in two.items())
+    with pytest.raises(BackendError, match="no such file"):
+        train_classifier(data, tmp_path / "b", soft(), start=str(tmp_path / "no.pth"))
+
+
 class Foreign(nn.Module):
     """A stand-in for SpeciesNet's network: pictures channels last, a layer of its own classes."""
 

@@ -158,8 +158,10 @@ class Job:
         precision = pick_precision(settings.precision, device)
 
         def say(network: ClassifierNetwork, rows: np.ndarray, mirror: np.ndarray) -> np.ndarray:
+            tick = None if progress is None else (
+                lambda done: progress(done, len(rows), "the teacher looks at pictures"))
             return predict_logits(network, self.crops, rows, device, self.normalisation,
-                                  2 * settings.batch_size, feed.pool, precision, mirror=mirror)[0]
+                                  2 * settings.batch_size, feed.pool, precision, tick, mirror)[0]
 
         control = SoftControl(data, split, settings, self.world, say)
         feed = control.feed = SoftFeed(self.crops, settings, control.first(), device)
@@ -190,8 +192,10 @@ class Job:
                 logits, _ = predict_logits(
                     network, self.crops, held, self.world.device, self.normalisation,
                     2 * self.settings.batch_size, precision=precision)
-                right = float((logits.argmax(1) == target.argmax(1)).mean())
-                found[name] = (-cross_entropy(target, logits + shift), right)
+                read = np.isfinite(logits).all(axis=1)
+                wanted, logits = target[read], logits[read]
+                right = float((logits.argmax(1) == wanted.argmax(1)).mean())
+                found[name] = (-cross_entropy(wanted, logits + shift), right)
             best = max(found, key=lambda n: found[n])
             return {"score": found[best][0], "accuracy": found[best][1],
                     "log_loss": -found[best][0], "teacher": float(best == "teacher")}

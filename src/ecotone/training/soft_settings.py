@@ -111,6 +111,8 @@ class SoftLabelSettings:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "backbone_options", dict(self.backbone_options))
+        for field_ in dataclasses.fields(self):
+            self._check_kind(field_.name, field_.default)
         for name in (*POSITIVE, *SHARES, *NOT_NEGATIVE):
             self._check_number(name)
         for name in ("backbone_lr", "logit_adjustment"):
@@ -128,6 +130,16 @@ class SoftLabelSettings:
             raise InputError("training: class_bound and explode are factors of 1 or more.")
         if self.min_steps > self.max_steps:
             raise InputError("training: min_steps is more than max_steps.")
+
+    def _check_kind(self, name: str, default: Any) -> None:
+        """Whole numbers, yes or no and texts where the defaults are such."""
+        value = getattr(self, name)
+        if type(default) is int and isinstance(value, float) and value.is_integer():
+            object.__setattr__(self, name, int(value))  # as JSON and TOML may write it
+            return
+        wanted = {int: "a whole number", bool: "true or false", str: "a text"}.get(type(default))
+        if wanted and type(value) is not type(default) and default != AUTO:
+            raise InputError(f"training: {name} is {value!r}, expected {wanted}.")
 
     def _check_number(self, name: str) -> None:
         value = getattr(self, name)
