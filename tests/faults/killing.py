@@ -90,7 +90,7 @@ STAGES = (
     Stage("report", "report"),
     Stage("export csv", "export csv -o {out}/out.csv --project {p}"),
     Stage("export coco", "export coco -o {out}/coco.json --project {p}", 3),
-    Stage("export addaxai", "export addaxai -o {out}/addaxai --project {p}", 3),
+    Stage("export geojson", "export geojson -o {out}/places.geojson --project {p}", 3),
     Stage("predict", "predict {home}/pictures --model {p}/models/latest -o {out}/pred.csv", 4),
 )
 

@@ -320,8 +320,11 @@ class Project(Individuals):
 
     def report(self, **options: Any) -> Path:
         """Write the html report and return its path; see `ecotone.project.reporting.report`."""
+        from ecotone.project.lock import is_sealed
         from ecotone.project.reporting import report
 
+        if options.get("path") and is_sealed(self.path):  # nobody can change it meanwhile
+            return report(self, **options)
         with self.writing("report"):
             return report(self, **options)
 

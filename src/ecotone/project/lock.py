@@ -43,6 +43,11 @@ def writer_lock(folder: Path, command: str) -> Iterator[None]:
             handle.truncate(0)
 
 
+def is_sealed(folder: Path) -> bool:
+    """Whether nothing can be written in a project's folder."""
+    return not os.access(folder, os.W_OK)
+
+
 def holder_of(folder: Path) -> str:
     """The command that holds the write lock of a project now, "" when none does."""
     path = folder / FILE_NAME
