@@ -1,4 +1,4 @@
-"""A full disk and a project that cannot be written: one line, nothing half-written, then it works."""
+"""A full disk, a project that cannot be written: one line, nothing half-written, then it works."""
 
 from __future__ import annotations
 
@@ -110,7 +110,8 @@ def test_a_read_only_project(sealed, inputs, whole_project, capsys, tmp_path):
     before = {p: p.stat().st_mtime_ns for p in sealed.rglob("*")}
     for words in ("status", "check", f"export csv -o {tmp_path}/out.csv",
                   f"export coco -o {tmp_path}/out.json", f"report -o {tmp_path}/report.html",
-                  f"predict {whole_project}/pictures --model {sealed}/models/latest -o {tmp_path}/p.csv"):
+                  f"predict {whole_project}/pictures --model {sealed}/models/latest "
+                  f"-o {tmp_path}/p.csv"):
         words = words if words.startswith("predict") else f"{words} --project {sealed}"
         code = cli.run(words.split())
         out = capsys.readouterr()
