@@ -39,6 +39,10 @@ name = {name}
 # batch_size = 32               # pictures given to a model at once
 # read_timeout = 60.0           # seconds until a picture that does not answer counts as failed
 # workers = 0                   # threads that read pictures; 0: one a core
+# engine = "threads"            # or "daft", "ray": where models run (docs/scaling.md)
+# engine_workers = 0            # processes of daft or ray; 0: one a core
+# engine_address = ""           # of a Ray cluster: "auto", "ray://head:10001"
+# engine_output = ""            # folder or URL of shards; default: in the project
 # evaluation_counts = [10, 20, 50, 100, 250, 1000]
 # evaluation_seeds = 5
 # blur_people = true            # in the report
@@ -83,6 +87,10 @@ class Config:
     batch_size: int = 32
     workers: int = 0
     read_timeout: float = 60.0
+    engine: str = "threads"
+    engine_workers: int = 0
+    engine_address: str = ""
+    engine_output: str = ""
     evaluation_counts: tuple[int, ...] = (10, 20, 50, 100, 250, 1000)
     evaluation_seeds: int = 5
     blur_people: bool = True
@@ -103,6 +111,9 @@ class Config:
         _check_range("batch_size", self.batch_size, 1, 4096)
         _check_range("workers", self.workers, 0, 1024)
         _check_range("read_timeout", self.read_timeout, 0.01, 86400.0)
+        _check_range("engine_workers", self.engine_workers, 0, 100_000)
+        if self.engine not in ("threads", "daft", "ray"):
+            raise InputError(f"engine is {self.engine!r}, expected 'threads', 'daft' or 'ray'.")
         _check_range("evaluation_seeds", self.evaluation_seeds, 1, 1000)
         _check_range("random_state", self.random_state, 0, 2**32 - 1)
         for count in self.evaluation_counts:

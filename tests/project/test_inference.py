@@ -15,10 +15,12 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 import ecotone.backends.base as base
+from ecotone.backends.fingerprint import fingerprints
+from ecotone.engine.sparse import keep_large
 from ecotone.errors import BackendError, ProjectError
 from ecotone.media.preprocess import Preprocessing
 from ecotone.project import Project
-from ecotone.project.inference import classify, embed, fingerprints, keep_large
+from ecotone.project.inference import classify, embed
 from ecotone.store.tables import Box, NewLabel, NewMedium
 from ecotone.store.vectors import read_embeddings, read_scores
 

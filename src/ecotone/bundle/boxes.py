@@ -14,6 +14,7 @@ from ecotone.ingest.matching import MediaIndex
 from ecotone.ingest.results import FoundBox
 from ecotone.ingest.results_file import read_results
 from ecotone.ingest.text import some
+from ecotone.media.location import is_url
 
 THRESHOLD = 0.2  # where neither the user nor the file says one
 
@@ -32,7 +33,7 @@ def with_boxes(
         raise InputError(f"{file}: no detector's boxes in this file ({results.kind}).")
     if threshold is None:
         threshold = THRESHOLD if results.threshold is None else results.threshold
-    index = MediaIndex([str(p.path.resolve()) for p in pictures], [p.file_path for p in pictures])
+    index = MediaIndex([_absolute(p.path) for p in pictures], [p.file_path for p in pictures])
     matches = index.find([image.file for image in results.images], file.parent)
     if max(matches.rows, default=-1) < 0:
         raise InputError(
@@ -53,6 +54,10 @@ def with_boxes(
     if unseen:
         told.append(f"{file.name}: nothing on {unseen:,} pictures, they are taken as a whole.")
     return found, told
+
+
+def _absolute(path: str | Path) -> str:
+    return str(path) if is_url(path) else str(Path(path).resolve())
 
 
 def _boxed(picture: Picture, boxes: Sequence[FoundBox], threshold: float) -> Picture:

@@ -10,6 +10,8 @@ import numpy as np
 
 from ecotone.errors import InputError
 from ecotone.ingest.folder import deployment_of, list_pictures, media_id
+from ecotone.ingest.remote import find_roots, is_list
+from ecotone.media.location import is_url, join, location
 
 WHOLE = np.array([[0, 0, 1, 1]], dtype=np.float32)
 
@@ -24,7 +26,7 @@ class Picture:
     """
 
     file_path: str
-    path: Path
+    path: str | Path  # str: a URL, or of a list
     deployment: str
     boxes: np.ndarray
     numbers: tuple[int, ...]
@@ -50,14 +52,17 @@ class Picture:
 
 
 def find_pictures(given: str | Path | Sequence[str | Path]) -> tuple[list[Picture], list[str]]:
-    """The pictures of a folder and the folders in it, of one file, or of a list of files; and what
-    was left out.
+    """The pictures of a folder and the folders in it, of one file, of a URL, of a list of files or
+    of a file that lists them (see `ingest.remote`); and what was left out.
 
     Raises InputError when a path does not exist or a folder holds no picture.
     """
     if not isinstance(given, (str, Path)):
         return [_whole(Path(path).as_posix(), Path(path), "") for path in given], []
-    path = Path(given)
+    where = location(given)
+    if is_url(where) or is_list(where):
+        return _of_roots(where)
+    path = Path(where)
     if path.is_file():
         return [_whole(path.name, path, path.resolve().parent.name)], []
     listing = list_pictures(path)
@@ -67,7 +72,17 @@ def find_pictures(given: str | Path | Sequence[str | Path]) -> tuple[list[Pictur
     return [_whole(file, path / file, root) for file in listing.files], listing.problems
 
 
-def _whole(file_path: str, path: Path, root: str) -> Picture:
+def _of_roots(where: str) -> tuple[list[Picture], list[str]]:
+    found = []
+    for root in find_roots(where):
+        name = Path(root.root).name
+        found += [_whole(file, join(root.root, file), name) for file in root.files]
+    if not found:
+        raise InputError(f"{where}: no pictures there.")
+    return found, []
+
+
+def _whole(file_path: str, path: str | Path, root: str) -> Picture:
     deployment = deployment_of(file_path, root)[0]
     sure = np.ones(1, dtype=np.float32)
     return Picture(file_path, path, deployment, WHOLE, (0,), ("animal",), sure)

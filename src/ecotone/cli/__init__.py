@@ -24,6 +24,7 @@ COMMANDS = {
     "detect": ("detecting", "find animals, people and vehicles: boxes by a detector"),
     "classify": ("models", "run a global model on the pictures"),
     "embed": ("models", "run an encoder on the pictures"),
+    "attach": ("models", "use scores and embeddings in shards where they lie"),
     "fuse": ("fusing", "map, co-train, select: posteriors and a local model"),
     "train": ("training", "a network on the fused posteriors, in rounds; or on a csv of pictures"),
     "suggest": ("suggesting", "what to label next, or where a wanted species is"),

@@ -24,6 +24,27 @@ project_option = click.option(
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print figures as json.")
 
+engine_options = (
+    click.option("--engine", type=click.Choice(["threads", "daft", "ray"]), default=None,
+                 help="Where it runs: this process, processes of this machine, a Ray cluster; "
+                      "default: from ecotone.toml, else threads."),
+    click.option("--address", default=None,
+                 help="Of the Ray cluster: auto, ray://head:10001; default: a local Ray."),
+    click.option("--workers", type=click.IntRange(0, 100_000), default=None,
+                 help="Processes of daft or ray; default: one a core."),
+    click.option("--gpus", type=click.FloatRange(0), default=None,
+                 help="GPUs of each worker, may be a fraction."),
+)
+
+
+def engine_of(options: dict[str, Any]) -> Any:
+    """The engine among a command's options (taken out of them); threads where none was given."""
+    from ecotone.engine.runners import Engine
+
+    name, address = options.pop("engine", None), options.pop("address", None) or ""
+    return Engine(name or ("ray" if address else "threads"), options.pop("workers", None) or 0,
+                  address, options.pop("gpus", None) or 0.0)
+
 
 def in_file(**more: Any) -> click.Path:
     """An option type: a file that exists."""

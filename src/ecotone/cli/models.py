@@ -11,9 +11,12 @@ import click
 
 from ecotone.cli.common import (
     check_model,
+    engine_of,
+    engine_options,
     example,
     first_lines,
     in_file,
+    in_place,
     json_option,
     open_project,
     project_option,
@@ -22,6 +25,7 @@ from ecotone.cli.common import (
 from ecotone.cli.progress import progress
 from ecotone.errors import FormatError, InputError
 
+KINDS = ("probabilities", "logits", "independent")
 # option -> (field of Preprocessing, help)
 FIELDS = {
     "--size": ("size", "Input size in pixels: 224 or 224x320 (width x height)."),
@@ -104,7 +108,13 @@ def model_options(declare: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--checkpoint", default=None,
                      help="Weights on this disk, for models that are otherwise downloaded."),
         click.option("--device", default=None, help="cpu, cuda ... for the torch backends."),
-        project_option, json_option,
+        click.option("--images", type=in_place(), default=None,
+                     help="Without a project: a folder, URL or list of pictures; with -o."),
+        click.option("--detections", type=in_file(), default=None,
+                     help="With --images: a MegaDetector json, whose boxes are looked at."),
+        click.option("--shard-rows", type=click.IntRange(1), default=None,
+                     help="Detections of a shard; default: 1024."),
+        *engine_options, project_option, json_option,
     )
     for option in reversed(options):
         declare = option(declare)
@@ -119,19 +129,25 @@ def model_options(declare: Callable[..., Any]) -> Callable[..., Any]:
               help="A .onnx or .tflite file, or a name: openclip, timm:NAME, speciesnet.")
 @click.option("--classes", type=in_file(), default=None,
               help="Names of the model's outputs: one a line, csv or json.")
-@click.option("--output", default=None,
-              type=click.Choice(["probabilities", "logits", "independent"]),
-              help="What the model puts out; default: what its graph shows.")
+@click.option("-o", "--output", multiple=True, metavar="KIND|PLACE",
+              help="probabilities, logits or independent: what the model puts out; default: what "
+                   "its graph shows. Anything else: the folder or URL that shards are written to.")
 @preprocessing_options
 @model_options
-def classify(model: str, classes: Path | None, project: Path | None, as_json: bool,
-             **options: Any) -> None:
+def classify(model: str, classes: Path | None, output: tuple[str, ...], project: Path | None,
+             as_json: bool, **options: Any) -> None:
     """Run a global model on all detections that it has not seen yet.
 
     Scores are kept, and embeddings where the network has a pooled layer. Pictures that cannot be
-    read are recorded and tried again by the next run.
+    read are recorded and tried again by the next run. With --engine daft or ray, or a place for
+    --output, results are Parquet shards that the project uses where they lie; with --images no
+    project is needed, and `ecotone attach` takes the shards later.
     """
-    given = _given(options)
+    given = _given({**options, **_outputs(output)})
+    if given.get("images"):
+        _loose(model, project, as_json, classes=classes, **given)
+        return
+    _no_images(given)
     with open_project(project) as opened, progress() as report:
         result = opened.classify(model, classes, progress=report, **given)
     show(result, as_json, lambda: _lines("classified", result))
@@ -140,14 +156,86 @@ def classify(model: str, classes: Path | None, project: Path | None, as_json: bo
 @click.command(epilog=example("ecotone embed --model encoder.onnx", "ecotone embed"))
 @click.option("--model", default="handcrafted", show_default=True, callback=check_model,
               help="A .onnx or .tflite file, or a name: handcrafted, timm:NAME, openclip:NAME.")
+@click.option("-o", "--output", "shards", default=None, metavar="PLACE",
+              help="The folder or URL that shards are written to.")
 @preprocessing_options
 @model_options
 def embed(model: str, project: Path | None, as_json: bool, **options: Any) -> None:
-    """Run an encoder on all detections that have no embedding of it yet."""
+    """Run an encoder on all detections that have no embedding of it yet.
+
+    --engine, --output and --images: as in `ecotone classify`.
+    """
     given = _given(options)
+    if given.get("images"):
+        _loose(model, project, as_json, scores=False, **given)
+        return
+    _no_images(given)
     with open_project(project) as opened, progress() as report:
         result = opened.embed(model, progress=report, **given)
     show(result, as_json, lambda: _lines("embedded", result))
+
+
+@click.command(epilog=example("ecotone attach SHARDS"))
+@click.argument("place")
+@project_option
+@json_option
+def attach(place: str, project: Path | None, as_json: bool) -> None:
+    """Use scores and embeddings in the shards of PLACE, a folder or URL, where they lie.
+
+    Made by `ecotone classify --images ... -o PLACE`, on a cluster for instance. Only ids are
+    copied; the files must stay (or be attached again from their new place).
+    """
+    with open_project(project) as opened, progress() as report:
+        result = opened.attach(place, progress=report)
+
+    def lines() -> list[str]:
+        text = [f"{result.rows:,} detections of {result.model} attached in {result.shards:,} "
+                f"shards, {result.skipped:,} shards before", *first_lines(result.problems)]
+        if result.failed:
+            text += [f"{len(result.failed):,} pictures failed:", *first_lines(result.failed)]
+        return text
+
+    show(result, as_json, lines)
+
+
+def _outputs(texts: tuple[str, ...]) -> dict[str, str]:
+    """What --output says: of the model's outputs, and the place of shards."""
+    kinds = [text for text in texts if text in KINDS]
+    places = [text for text in texts if text not in KINDS]
+    if len(kinds) > 1 or len(places) > 1:
+        raise InputError(f"--output {' '.join(texts)}: at most one of {', '.join(KINDS)}, and at "
+                         "most one folder or URL.")
+    found = {"output": kinds[0]} if kinds else {}
+    return {**found, "shards": places[0]} if places else found
+
+
+def _no_images(given: dict[str, Any]) -> None:
+    if given.pop("detections", None):
+        raise InputError("--detections goes with --images; in a project: ecotone add detections.")
+
+
+def _loose(model: str, project: Path | None, as_json: bool, **given: Any) -> None:
+    """Run a model without a project."""
+    from ecotone.engine.loose import run_loose
+
+    if project is not None:
+        raise InputError("--images works without a project; leave --project out.")
+    place = given.pop("shards", None)
+    if place is None:
+        raise InputError("--images needs a folder or URL for the shards: -o SHARDS.")
+    engine = engine_of(given)
+    with progress() as report:
+        result = run_loose(given.pop("images"), model, place, engine=engine, progress=report,
+                           **{k: v for k, v in given.items() if v is not None})
+
+    def lines() -> list[str]:
+        text = [f"{result.done:,} detections in {result.shards:,} shards by {result.model}, "
+                f"{result.skipped:,} before: {result.output}", *first_lines(result.notes)]
+        if result.failed:
+            text += [f"{len(result.failed):,} pictures failed:", *first_lines(result.failed)]
+        return [*text, f"next, in a project with these pictures: ecotone attach {place}"]
+
+    show(result, as_json, lines)
 
 
 def _given(options: dict[str, Any]) -> dict[str, Any]:

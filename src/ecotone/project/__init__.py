@@ -239,6 +239,13 @@ class Project(Individuals):
         with self.writing("embed"):
             return embed(self, model, **options)
 
+    def attach(self, place: str | Path, progress: Progress | None = None) -> Any:
+        """Use shards where they lie, a folder or URL; see `ecotone.project.attaching.attach`."""
+        from ecotone.project.attaching import attach
+
+        with self.writing("attach"):
+            return attach(self, place, progress)
+
     def fuse(self, **options: Any) -> Any:
         """Map, co-train, select; see `ecotone.project.fusing.fuse`."""
         from ecotone.project.fusing import fuse

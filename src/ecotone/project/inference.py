@@ -6,8 +6,6 @@ every some seconds the finished rows are written, and the next run goes on after
 
 from __future__ import annotations
 
-import hashlib
-import json
 import time
 from collections.abc import Callable, Container, Iterator
 from dataclasses import dataclass, field
@@ -15,15 +13,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy import sparse
 
+from ecotone.engine.runners import Engine
+from ecotone.engine.sparse import keep_large
+from ecotone.engine.work import Spec, manifest_of
 from ecotone.errors import BackendError, ProjectError
+from ecotone.project.attaching import begin_sets, drop_missing
+from ecotone.project.engine_runs import EngineRun, EngineStream, chosen_engine
 from ecotone.project.networks import find_network
 from ecotone.types import Detections
 
 Progress = Callable[[int, int | None, str], None]
-SMALL = 1e-4  # scores below are dropped ...
-DROPPED = 1e-3  # ... as long as a row loses no more than this
 FRAMES = 32  # boxes of a video that are read in one go
 ROWS, SECONDS = 1000, 10.0  # finished rows are written after so many, or after so long
 ZERO_SHOT = "openclip"  # takes the project's classes where no file names others
@@ -53,26 +53,36 @@ def classify(
     *,
     batch_size: int | None = None,
     progress: Progress | None = None,
+    engine: str | Engine | None = None,
+    address: str | None = None,
+    workers: int | None = None,
+    shards: str | Path | None = None,
+    shard_rows: int | None = None,
+    gpus: float | None = None,
     **options: Any,
 ) -> InferenceReport:
     """Scores of a global model for every detection without them, and its embeddings if it has any.
 
     model: a file (.onnx, .tflite) or a name, see `backends.open_backend`, which also takes
-    `options`. classes: names of the outputs (or descriptions, for zero-shot models).
+    `options`. classes: names of the outputs (or descriptions, for zero-shot models). engine,
+    address, workers, shards, shard_rows, gpus: see `engine_runs.chosen_engine`; default: settings.
 
     Raises BackendError when the model gives no scores or cannot be run, InputError on bad options.
     """
     started = time.perf_counter()
     model, name = find_network(project, model)
-    backend = _open(project, model, classes, options)
     from ecotone.backends.base import can_classify
+
+    run = chosen_engine(project.config, engine, address, workers, shards, shard_rows, gpus)
+    spec = _open(project, model, classes, options)
+    backend = spec.backend
 
     if not can_classify(backend):
         raise BackendError(
             f"{model}: the names of its outputs are not known; give them with --classes "
             "labels.txt (or use it as an encoder only: ecotone embed --model ...)."
         )
-    return _run(project, "classify", name, backend, batch_size, progress, started)
+    return _run(project, "classify", name, spec, run, batch_size, progress, started)
 
 
 def embed(
@@ -81,9 +91,15 @@ def embed(
     *,
     batch_size: int | None = None,
     progress: Progress | None = None,
+    engine: str | Engine | None = None,
+    address: str | None = None,
+    workers: int | None = None,
+    shards: str | Path | None = None,
+    shard_rows: int | None = None,
+    gpus: float | None = None,
     **options: Any,
 ) -> InferenceReport:
-    """Embeddings of every detection without them.
+    """Embeddings of every detection without them; arguments as of `classify`.
 
     Raises BackendError when the model gives no embeddings or cannot be run.
     """
@@ -91,33 +107,18 @@ def embed(
     from ecotone.backends.base import can_encode, open_backend
 
     model, name = find_network(project, model)
+    run = chosen_engine(project.config, engine, address, workers, shards, shard_rows, gpus)
     backend = open_backend(model, None, **options)
     if not can_encode(backend):
         raise BackendError(
             f"{model}: no pooled layer was found in it; name a tensor with --embedding, or use "
             "another encoder (ecotone embed --model handcrafted)."
         )
-    return _run(project, "embed", name, backend, batch_size, progress, started)
+    return _run(project, "embed", name, Spec(model, None, options, backend), run, batch_size,
+                progress, started)
 
 
-def keep_large(scores: np.ndarray) -> sparse.csr_matrix:
-    """Scores (N, S) as a sparse matrix without their smallest entries.
-
-    An entry goes when it is under 1e-4 and all that goes from its row sums to at most 1e-3.
-    """
-    scores = np.asarray(scores, dtype=np.float32)
-    small = np.where(scores < SMALL, scores, 0.0)
-    keep = scores > 0
-    light = small.sum(axis=1) <= DROPPED
-    keep[light] &= scores[light] >= SMALL
-    for row in np.flatnonzero(~light):
-        order = np.argsort(small[row], kind="stable")
-        going = order[np.cumsum(small[row][order]) <= DROPPED]
-        keep[row, going] &= scores[row, going] >= SMALL
-    return sparse.csr_matrix(np.where(keep, scores, 0.0))
-
-
-def _open(project: Any, model: str, classes: str | Path | None, options: dict[str, Any]) -> Any:
+def _open(project: Any, model: str, classes: str | Path | None, options: dict[str, Any]) -> Spec:
     from ecotone.backends.base import open_backend
 
     if classes is None and str(model).partition(":")[0] == ZERO_SHOT:
@@ -127,7 +128,8 @@ def _open(project: Any, model: str, classes: str | Path | None, options: dict[st
         names = local_classes(project, catalog.detections(), catalog.current_labels(), None)
         known = catalog.label_names()
         options = {**options, "names": {name: _fuller(name, known) for name in names}}
-    return open_backend(model, Path(classes) if classes else None, **options)
+    backend = open_backend(model, Path(classes) if classes else None, **options)
+    return Spec(model, str(classes) if classes else None, options, backend)
 
 
 def _fuller(name: str, known: dict[str, tuple[str, str]]) -> str:
@@ -137,19 +139,25 @@ def _fuller(name: str, known: dict[str, tuple[str, str]]) -> str:
 
 
 def _run(
-    project: Any, command: str, name: str, backend: Any, batch_size: int | None,
-    progress: Progress | None, started: float,
+    project: Any, command: str, name: str, spec: Spec, engine: EngineRun | None,
+    batch_size: int | None, progress: Progress | None, started: float,
 ) -> InferenceReport:
-    from ecotone.backends.base import backend_info, can_encode
+    from ecotone.backends.base import can_encode
 
     say = progress or (lambda done, total, text: None)
-    catalog = project.catalog
+    catalog, backend = project.catalog, spec.backend
     scores, embeddings = command == "classify", can_encode(backend)
-    info = backend_info(backend)
-    _begin_anew(catalog, name, info, fingerprints(backend), scores, embeddings)
+    manifest = manifest_of(name, spec, scores, embeddings)
+    info = manifest["backend"]
+    begin_sets(catalog, manifest)
     everything = catalog.detections()
     if not len(everything):
         raise ProjectError("no pictures in this project yet; add some: ecotone add images FOLDER")
+    drop_missing(project, name)
+    stream = None
+    if engine is not None:
+        stream = EngineStream(project, command, name, spec, manifest, engine)
+        stream.resume()
     pending = _pending(project, name, everything, scores, embeddings)
     total = int(pending.sum())
     seed = project.config.random_state
@@ -159,8 +167,13 @@ def _run(
     try:
         if total:
             say(0, total, f"{command} by {name}")
-            _stream(project, command, name, backend, everything, pending,
-                    (scores, embeddings), batch_size, tally, say)
+            size = batch_size or project.config.batch_size
+            if stream is None:
+                _stream(project, command, name, backend, everything, pending,
+                        (scores, embeddings), size, tally, say)
+            else:
+                _shards(project, command, name, stream.results(everything, pending, size),
+                        total, tally, say)
         status = "done"
     except Exception:
         status = "failed"
@@ -185,12 +198,10 @@ class _Tally:
 
 def _stream(
     project: Any, command: str, name: str, backend: Any, everything: Detections,
-    pending: np.ndarray, wanted: tuple[bool, bool], batch_size: int | None, tally: _Tally,
-    say: Progress,
+    pending: np.ndarray, wanted: tuple[bool, bool], size: int, tally: _Tally, say: Progress,
 ) -> None:
     from ecotone.engine.local import Failed, ThreadRunner, run_jobs
 
-    size = batch_size or project.config.batch_size
     runner = ThreadRunner(project.config.workers, ahead=2 * size)
     media = project.catalog.media()
     path_of = dict(zip(media.id, media.path, strict=True))
@@ -216,6 +227,26 @@ def _stream(
                 seen += len(result.detection_ids)
                 tally.done += len(result.detection_ids)
             say(seen, total, f"{command} by {name}")
+
+
+def _shards(
+    project: Any, command: str, name: str, results: Iterator[Any], total: int, tally: _Tally,
+    say: Progress,
+) -> None:
+    """Count what comes from an engine, and keep which pictures could not be read."""
+    failing = {f.media_id for f in project.catalog.failures()}
+    seen = 0
+    for shard, done in results:
+        broken = {media for media, _, _ in done.failed}
+        place = {job.media_id: job.path for job in shard.jobs}
+        for media, _, reason in done.failed:
+            project.catalog.record_failure(media, command, reason)
+            tally.failed.append(f"{place[media]}: {reason}")
+        for medium in failing & (set(place) - broken):
+            project.catalog.clear_failure(medium)
+        tally.done += done.rows
+        seen += shard.detections
+        say(seen, total, f"{command} by {name}")
 
 
 class _Keeper:
@@ -285,47 +316,6 @@ def jobs_of(
             some = part[start : start + FRAMES]
             yield Job(medium, path_of[medium], tuple(everything.id[some]), everything.bbox[some],
                       everything.frame_number[some])
-
-
-def fingerprints(backend: Any) -> dict[str, str]:
-    """Hashes of all that decides a model's "scores" and its "embeddings": file and settings."""
-    from ecotone.backends.base import backend_info
-
-    info = backend_info(backend)
-    file = info.pop("file", "")
-    model = hashlib.sha256()
-    if file:
-        info.pop("spec", None)  # a model that was only moved is the same model
-        with Path(file).open("rb") as handle:
-            while block := handle.read(1 << 20):
-                model.update(block)
-    own = {"scores": {k: info.pop(k, None) for k in ("output", "outputKnownBy", "texts")}}
-    own["scores"]["classes"] = list(getattr(backend, "classes", None) or ())
-    own["embeddings"] = {k: info.pop(k, None) for k in ("embedding", "dimension")}
-    model.update(json.dumps(info, sort_keys=True).encode())
-    found = {}
-    for kind, settings in own.items():
-        digest = model.copy()
-        digest.update(json.dumps(settings, sort_keys=True).encode())
-        found[kind] = digest.hexdigest()
-    return found
-
-
-def _begin_anew(
-    catalog: Any, name: str, info: dict[str, Any], found: dict[str, str], scores: bool,
-    embeddings: bool,
-) -> None:
-    """Note how the model is run. Results made in another way are dropped: they must not mix."""
-    from ecotone.store.shards import drop_set
-
-    with catalog.transaction():
-        for kind, wanted in (("scores", scores), ("embeddings", embeddings)):
-            key = f"fingerprint {kind} {name}"
-            if wanted and catalog.note(key) != found[kind]:
-                drop_set(catalog, kind, name)
-                catalog.set_note(key, found[kind])
-        if embeddings:
-            catalog.set_note(f"backend {name}", info)
 
 
 def _pending(

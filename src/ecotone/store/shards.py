@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ecotone.errors import ProjectError
+from ecotone.store import linked
 from ecotone.store.checksums import ensure_whole, measure
 from ecotone.store.runs import now
 
@@ -214,6 +215,8 @@ def load_shard(folder: Path, vector_set: VectorSet, file: str, *names: str) -> l
     ensure_whole(path, *mark, MEND)
     try:
         with path.open("rb") as handle, np.load(handle, allow_pickle=False) as data:
+            if linked.SOURCE in data and not linked.HERE.issuperset(names):
+                return linked.read(Path(folder), data, names)
             return [data[name] for name in names]
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise ProjectError(f"{path}: missing or damaged ({error}); {MEND}") from error
@@ -222,3 +225,33 @@ def load_shard(folder: Path, vector_set: VectorSet, file: str, *names: str) -> l
 def load_ids(folder: Path, vector_set: VectorSet, file: str) -> list[str]:
     """The detection ids of one shard."""
     return load_shard(folder, vector_set, file, "ids")[0].astype(str).tolist()
+
+
+def source_of(folder: Path, vector_set: VectorSet, file: str) -> bytes | None:
+    """Where the values of a linked shard lie, see `linked`; None where they are in the shard.
+
+    Raises ProjectError when it is damaged; a missing one has none.
+    """
+    path = set_folder(folder, vector_set.kind, vector_set.name) / file
+    try:
+        with path.open("rb") as handle, np.load(handle, allow_pickle=False) as data:
+            return data[linked.SOURCE].item() if linked.SOURCE in data else None
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise ProjectError(f"{path}: damaged ({error}); {MEND}") from error
+
+
+def forget(
+    catalog: Catalog, folder: Path, vector_set: VectorSet, files: Sequence[str]
+) -> None:
+    """Take shards out of a set; what other shards hold stays. Their files go with the next
+    writer of the set."""
+    kept = [file for file in vector_set.files if file not in set(files)]
+    ids = [load_ids(folder, vector_set, file) for file in kept]
+    with catalog.transaction() as connection:
+        connection.executemany("DELETE FROM shard WHERE vector_set = ? AND file = ?",
+                               [(vector_set.n, file) for file in files])
+        connection.execute("DELETE FROM vector_row WHERE vector_set = ?", (vector_set.n,))
+        for part in ids:
+            _register_rows(connection, vector_set, part)
