@@ -13,15 +13,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ecotone.bundle.blocks import Event, events_by, events_of
 from ecotone.bundle.boxes import with_boxes
 from ecotone.bundle.folder import Bundle
 from ecotone.bundle.network import NetworkModel, open_model
 from ecotone.bundle.pictures import Picture, find_pictures
+from ecotone.errors import InputError
 from ecotone.export.detections import BOX, class_columns
 from ecotone.export.tables import TableWriter
 
 if TYPE_CHECKING:
     from ecotone.engine.local import Runner
+    from ecotone.engine.runners import Engine
 
 Progress = Callable[[int, int | None, str], None]
 PIECE = 2000  # rows of a table that are held
@@ -69,12 +72,13 @@ def predict_folder(
     detections_json: str | Path | None = None,
     **options: Any,
 ) -> Iterator[dict[str, Any]]:
-    """Rows of the pictures in a folder (or of one picture, or of a list), in their order.
+    """Rows of the pictures in a folder (or of one picture, a URL, or a list), in their order.
 
     pictures: a folder is searched with all folders in it. model_folder: as for
     `network.open_model`. detections_json: a MegaDetector file; its boxes become rows, else the
     whole picture is one. options: batch_size, threshold (of the boxes; default: that of the
-    training, else the file's), backend, runner, progress, and options of the encoder (`threads`).
+    training, else the file's), backend, runner, progress, engine (an `engine.runners.Engine`:
+    workers of Daft or Ray), and options of the encoder (`threads`).
 
     A row: filePath, mediaID, deploymentID, detectionID, category, detectionConfidence,
     bboxX..bboxHeight, localClass, scientificName, classificationProbability, alternatives, error.
@@ -102,9 +106,11 @@ class Prediction:
         backend: Any = None,
         runner: Runner | None = None,
         progress: Progress | None = None,
+        engine: Engine | None = None,
         **options: Any,
     ) -> None:
         self.bundle: Bundle | NetworkModel = open_model(model_folder)
+        self._model = Path(model_folder)
         self.items, self.notes = find_pictures(pictures)
         if detections_json is not None:
             threshold = self.bundle.threshold if threshold is None else threshold
@@ -112,6 +118,10 @@ class Prediction:
             self.notes = self.notes + told
         self.backend = backend or self.bundle.backend(**options)
         self._batch_size, self._runner = batch_size, runner
+        self._engine = None if engine is None or engine.here else engine
+        self._options = options
+        if self._engine is not None and backend is not None:
+            raise InputError("an open backend stays in this process: leave it or the engine out.")
         self._say = progress or (lambda done, total, text: None)
 
     def pieces(self) -> Iterator[dict[str, np.ndarray]]:
@@ -138,22 +148,15 @@ class Prediction:
     def _results(self) -> Iterator[tuple[Picture, np.ndarray | str]]:
         """Each picture with the probabilities (n, K) of its boxes to classify, or the reason why
         not, in the order of the pictures."""
-        from ecotone.engine.local import Failed, run_jobs
-
         wanted = [item.to_classify(self.bundle.special_classes) for item in self.items]
         found: dict[int, list[np.ndarray] | str] = {}
         ready = 0
-        events = run_jobs(
-            self._jobs(wanted), self.backend, self._batch_size, scores=self.bundle.needs_scores,
-            embeddings=not self.bundle.needs_scores, runner=self._runner,
-        )
-        for event in chain(events, (None,)):  # None: the last ones, which need no model
-            if isinstance(event, Failed):
-                found[int(event.media_id)] = event.reason
-            elif event is not None:
-                values = self.bundle.probabilities(event.outputs)
-                for number, row in zip(event.media_ids, values, strict=True):
-                    found.setdefault(int(number), []).append(row)
+        for names, values in chain(self._events(wanted), [((), [])]):  # last: need no model
+            if isinstance(values, str):
+                found[int(names[0])] = values
+                continue
+            for number, row in zip(names, values, strict=True):
+                found.setdefault(int(number), []).append(row)
             while ready < len(self.items):
                 have = found.get(ready, [])
                 if not isinstance(have, str) and len(have) < wanted[ready].sum():
@@ -161,6 +164,12 @@ class Prediction:
                 found.pop(ready, None)
                 yield self.items[ready], have if isinstance(have, str) else self._matrix(have)
                 ready += 1
+
+    def _events(self, wanted: list[np.ndarray]) -> Iterator[Event]:
+        jobs = self._jobs(wanted)
+        if self._engine is None:
+            return events_of(self.bundle, self.backend, jobs, self._batch_size, self._runner)
+        return events_by(self._engine, self._model, self._options, jobs, self._batch_size)
 
     def _jobs(self, wanted: list[np.ndarray]) -> Iterator[Any]:
         from ecotone.engine.local import Job

@@ -37,6 +37,13 @@ engine_options = (
 )
 
 
+def with_engine(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options that choose an engine."""
+    for option in reversed(engine_options):
+        command = option(command)
+    return command
+
+
 def engine_of(options: dict[str, Any]) -> Any:
     """The engine among a command's options (taken out of them); threads where none was given."""
     from ecotone.engine.runners import Engine

@@ -17,6 +17,7 @@ from ecotone.cli.common import (
     open_project,
     project_option,
     show,
+    with_engine,
 )
 from ecotone.cli.progress import progress
 
@@ -187,6 +188,7 @@ def embed(model: str | None, head: str | None, project: Path | None, as_json: bo
 @_which
 @embedding_option
 @seed_option
+@with_engine
 @project_option
 @json_option
 def match(project: Path | None, as_json: bool, precision: float, forced: bool,

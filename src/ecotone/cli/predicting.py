@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
-from ecotone.cli.common import example, first_lines, in_file, in_folder, json_option, show
+from ecotone.cli.common import (
+    engine_of,
+    example,
+    first_lines,
+    in_file,
+    in_place,
+    json_option,
+    show,
+    with_engine,
+)
 from ecotone.cli.progress import progress
 
 
 @click.command(epilog=example(
     "ecotone predict NEW_PHOTOS --model my-reserve/models/latest -o out.csv"
 ))
-@click.argument("pictures", type=in_folder())
+@click.argument("pictures", type=in_place())
 @click.option("--model", required=True, type=click.Path(exists=True, path_type=Path),
               help="The folder of a local model or of a trained network, or its model.onnx.")
 @click.option("-o", "--output", required=True, type=click.Path(dir_okay=False, path_type=Path),
@@ -23,16 +33,20 @@ from ecotone.cli.progress import progress
 @click.option("--threshold", type=click.FloatRange(0, 1), default=None,
               help="Boxes below it are left out; default: that of the training, else the file's.")
 @click.option("--batch-size", type=click.IntRange(1, 4096), default=32, show_default=True)
+@with_engine
 @json_option
-def predict(pictures: Path, model: Path, output: Path, detections: Path | None,
-            threshold: float | None, batch_size: int, as_json: bool) -> None:
-    """Classify new PICTURES with a local model or a trained network, without a project."""
+def predict(pictures: str, model: Path, output: Path, detections: Path | None,
+            threshold: float | None, batch_size: int, as_json: bool, **engine: Any) -> None:
+    """Classify new PICTURES with a local model or a trained network, without a project.
+
+    PICTURES is a folder, the URL of an object storage, or a list of paths and URLs.
+    """
     from ecotone.bundle.predict import predict_to_file
 
     with progress() as report:
         result = predict_to_file(
             pictures, model, output, detections_json=detections, threshold=threshold,
-            batch_size=batch_size, progress=report,
+            batch_size=batch_size, progress=report, engine=engine_of(engine),
         )
 
     def lines() -> list[str]:

@@ -16,8 +16,10 @@ from typing import Any
 
 import numpy as np
 
+from ecotone.engine.runners import Engine, open_runner
 from ecotone.errors import ProjectError
 from ecotone.project.animals import Animals, chosen, gather_animals
+from ecotone.project.engine_runs import chosen_engine
 from ecotone.project.individual_decisions import pairs_among
 from ecotone.project.individual_heads import HEAD_NOTE
 from ecotone.project.individual_runs import Identifications
@@ -72,7 +74,9 @@ class Wanted:
 def match_individuals(
     project: Any, head: str | None = None, precision: float | None = 0.9, local: bool = False,
     scores: str | Path | None = None, shortlist: int = 25, rerank: bool | str = False,
-    expand: bool | str = False, progress: Progress | None = None, **wanted: Any,
+    expand: bool | str = False, progress: Progress | None = None,
+    engine: str | Engine | None = None, address: str | None = None, workers: int | None = None,
+    gpus: float | None = None, **wanted: Any,
 ) -> MatchResult:
     """Match animals without an individualID with those that people named.
 
@@ -81,6 +85,7 @@ def match_individuals(
     head, precision, shortlist, rerank, expand: see `ReIdentifier`; default the head that the
     newest `individuals train` chose. local: also compare points of the pictures (extra `local`),
     see `point_scores`. scores: a csv of scores of pairs by another program; see `pair_scores`.
+    engine, address, workers: who searches the gallery, part by part; see `engine.runners`.
     Raises ProjectError when there is nothing to match, InputError when decisions contradict,
     MissingExtraError.
     """
@@ -88,12 +93,16 @@ def match_individuals(
     options = {"precision": precision, "shortlist": shortlist, "rerank": rerank, "expand": expand}
     work = _work(project, Wanted(**wanted), head, local=local, scores=str(scores or ""), **options)
     queries = _queries(work)
-    with _run(project, "individuals match", work) as (run, summary):
+    by_engine = chosen_engine(project.config, engine, address, workers, gpus=gpus)
+    with (_run(project, "individuals match", work) as (run, summary),
+          open_runner(by_engine and by_engine.engine) as runner):
         gallery, asking = work.animals.take(work.named), work.animals.take(queries)
         say(0, None, f"learning from {len(gallery):,} pictures of known individuals")
         by = scorers(project, local, scores, progress)
         reid = _fitted(work, {k: s.between(gallery.id, gallery.id) for k, s in by.items()},
                        **options)
+        if by_engine is not None and not by_engine.engine.here:
+            reid.runner = runner
         say(0, None, f"matching {len(asking):,} pictures")
         before = Identifications(project)
         same, different = pairs_among(project, np.concatenate([asking.id, gallery.id]))

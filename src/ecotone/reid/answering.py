@@ -125,7 +125,8 @@ def _pooled(
             table.embeddings, gallery.embeddings,
             min(reid.order_.wide(reid.shortlist), len(gallery)),
             query_species=table.species, gallery_species=gallery.species,
-            query_viewpoints=table.viewpoint, gallery_viewpoints=gallery.viewpoint)
+            query_viewpoints=table.viewpoint, gallery_viewpoints=gallery.viewpoint,
+            runner=reid.runner)
         found = reorder(table.embeddings, gallery.embeddings, found, reid.order_, reid.shortlist)
         index = found.index
         ratio = log_ratios(reid.shortlist_calibration_, found, table.species, scores,
@@ -243,7 +244,8 @@ def _pair_probabilities(
     found = match(
         x, x, max(min(n - 1 if n <= EVERY else NEIGHBOURS, n), 1), query_species=kind,
         gallery_species=kind, query_viewpoints=side, gallery_viewpoints=side,
-        query_keys=np.arange(n).astype(str), gallery_keys=np.arange(n).astype(str))
+        query_keys=np.arange(n).astype(str), gallery_keys=np.arange(n).astype(str),
+        runner=reid.runner if n > EVERY else None)
     left, column = np.nonzero(found.index >= 0)
     right, value = found.index[left, column], found.similarity[left, column].astype(np.float64)
     low, high = np.minimum(left, right), np.maximum(left, right)

@@ -28,6 +28,7 @@ from ecotone.reid.learning import calibrate, cluster_threshold, learn_open_set
 from ecotone.reid.openset import OpenSetCurve
 from ecotone.reid.reordering import orders
 from ecotone.reid.results import Identification
+from ecotone.reid.search_parts import Mapper
 
 
 class ReIdentifier:
@@ -40,7 +41,8 @@ class ReIdentifier:
     gallery pictures looked at for each query, on which expensive `scores` run. rerank, expand:
     k-reciprocal re-ranking and query expansion of the shortlist, calibrated by themselves; "auto":
     if better on the labelled pictures by more than a standard error. random_state: of every draw;
-    the order of rows changes nothing.
+    the order of rows changes nothing. runner: gives parts of the gallery to workers when queries
+    are matched; the answers are the same.
 
         reid = ReIdentifier().fit(embeddings, individuals, viewpoint=viewpoint)
         found = reid.predict(more, viewpoint=more_viewpoint)
@@ -54,11 +56,11 @@ class ReIdentifier:
     def __init__(
         self, head: Any = AUTO, calibration: str = "isotonic", precision: float | None = 0.9,
         candidates: int = 5, shortlist: int = 25, random_state: int = 0,
-        rerank: bool | str = False, expand: bool | str = False,
+        rerank: bool | str = False, expand: bool | str = False, runner: Mapper | None = None,
     ) -> None:
         head_makers(head)
         self._orders = orders(rerank, expand)
-        self.rerank, self.expand = rerank, expand
+        self.rerank, self.expand, self.runner = rerank, expand, runner
         if candidates < 1 or shortlist < candidates:
             raise InputError(f"candidates {candidates} and shortlist {shortlist}: expected at "
                              "least 1, and a shortlist no shorter than the candidates.")

@@ -18,6 +18,7 @@ import numpy as np
 from ecotone.errors import InputError
 from ecotone.reid.inputs import check_individuals, check_matrix, check_names, unit_matrix
 from ecotone.reid.search import Neighbors, top_k
+from ecotone.reid.search_parts import Mapper
 
 Names = Sequence[object] | np.ndarray | None
 
@@ -26,7 +27,7 @@ def match(
     queries: np.ndarray, gallery: np.ndarray, k: int = 20, *,
     query_species: Names = None, gallery_species: Names = None,
     query_viewpoints: Names = None, gallery_viewpoints: Names = None,
-    query_keys: Names = None, gallery_keys: Names = None,
+    query_keys: Names = None, gallery_keys: Names = None, runner: Mapper | None = None,
 ) -> Neighbors:
     """The k gallery pictures most similar to each query, within species and viewpoint.
 
@@ -34,7 +35,7 @@ def match(
     blocks). species and viewpoints: one a picture, or None on both sides for "all the same".
     keys: what a query must not be matched with, such as its own ID or its encounter: equal keys
     exclude each other, missing ones nothing. Queries without any candidate (an empty gallery, a
-    species that is not in it) have index -1 and similarity NaN in all columns.
+    species that is not in it) have index -1 and similarity NaN in all columns. runner: see `top_k`.
     Raises InputError for other shapes, NaN, rows of zeros, and names given for one side only.
     """
     gallery = check_matrix(gallery, "gallery")
@@ -54,6 +55,7 @@ def match(
         found = top_k(
             queries[mine], gallery, k, rows=None if whole else theirs,
             query_keys=None if codes[0] is None else codes[0][mine], gallery_keys=codes[1],
+            runner=runner,
         )
         index[mine], similarity[mine] = found.index, found.similarity
     return Neighbors(index, similarity)

@@ -19,6 +19,7 @@ import numpy as np
 
 from ecotone.errors import InputError
 from ecotone.reid.inputs import check_matrix, unit_block, unit_matrix
+from ecotone.reid.search_parts import Mapper, search_parts
 
 GALLERY_BLOCK = 4096
 QUERY_BLOCK = 2048
@@ -45,13 +46,14 @@ class Neighbors:
 def top_k(
     queries: np.ndarray, gallery: np.ndarray, k: int = 20, *,
     rows: np.ndarray | None = None, query_keys: np.ndarray | None = None,
-    gallery_keys: np.ndarray | None = None,
+    gallery_keys: np.ndarray | None = None, runner: Mapper | None = None,
 ) -> Neighbors:
     """The k gallery rows most similar to each query.
 
     queries: (N, D), gallery: (M, D), any float type. rows: the gallery rows to search (ascending
     numbers), all by default. query_keys (N,) and gallery_keys (M,): int; a query is never matched
-    with a gallery row of its own key (itself, its burst); keys below 0 exclude nothing.
+    with a gallery row of its own key (itself, its burst); keys below 0 exclude nothing. runner:
+    gives parts of the gallery to workers; the result is the same.
     Raises InputError for other shapes, NaN, and rows without a direction.
     """
     if int(k) != k or k < 1:
@@ -61,6 +63,10 @@ def top_k(
     index = np.full((len(queries), int(k)), -1, dtype=np.int64)
     similarity = np.full(index.shape, np.nan, dtype=np.float32)
     count = len(gallery) if rows is None else len(rows)
+    if runner is not None and count and len(queries):
+        unit_matrix(queries, "queries")
+        keys = (query_keys, gallery_keys) if query_keys is not None else (None, None)
+        return Neighbors(*search_parts(runner, top_k, queries, gallery, int(k), rows, keys))
     at_once = max(QUERY_BLOCK, QUERY_BYTES // max(4 * queries.shape[1], 1))
     for start in range(0, len(queries) if count else 0, at_once):
         stop = start + at_once

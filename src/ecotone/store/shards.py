@@ -254,4 +254,4 @@ def forget(
                                [(vector_set.n, file) for file in files])
         connection.execute("DELETE FROM vector_row WHERE vector_set = ?", (vector_set.n,))
         for part in ids:
-            _register_rows(connection, vector_set, part)
+            register_rows(connection, vector_set, part)
