@@ -275,21 +275,3 @@ def test_a_fusion_pools_the_frames_of_a_video_and_exports_one_answer(tmp_path: P
         asked = suggest(project, 10, gain=False)
         videos = [q.detection_id.rpartition(":")[0] for q in asked.questions]
         assert len(videos) == len(set(videos)) <= 2
-
-
-def test_a_label_of_one_frame_counts_for_the_video_until_another_says_otherwise(tmp_path) -> None:
-    from ecotone.store.tables import NewLabel
-
-    path = make_video(tmp_path / "v" / "a.mp4", 40)
-    with Project.init(tmp_path / "p") as project:
-        project.add_images(path.parent)
-        catalog = project.catalog
-        medium = catalog.media().id[0]
-        frames = catalog.detections().id.tolist()
-        catalog.add_labels([NewLabel(medium, "red deer", detection_id=frames[1])])
-        assert catalog.current_labels() == dict.fromkeys(frames, "red deer")
-        catalog.add_labels([NewLabel(medium, "grey fox", detection_id=frames[3])])
-        assert catalog.current_labels() == {frames[1]: "red deer", frames[3]: "grey fox"}
-        catalog.add_labels([NewLabel(medium, "hare")])
-        assert set(catalog.current_labels()) == set(frames)
-        assert catalog.current_labels()[frames[0]] == "hare"

@@ -7,7 +7,7 @@ nothing. What another person has said meanwhile is a conflict, which is told and
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,14 +40,15 @@ LONGEST = 200  # letters of a name
 
 @dataclass(frozen=True)
 class Said:
-    """What a person says of one detection. seen: the number of the label that was shown as
-    counting, 0 when none was."""
+    """What a person says of one detection, or of the whole video that it is a frame of (whole).
+    seen: the number of the label that was shown as counting, 0 when none was."""
 
     detection: str
     label: str
     scientific_name: str = ""
     vernacular_name: str = ""
     seen: int = 0
+    whole: bool = False
 
 
 @dataclass(frozen=True)
@@ -123,7 +124,7 @@ def _name_proposal(
 def _new_label(one: Said, here: Mapping[str, Sequence[tuple[str, str]]]) -> NewLabel:
     medium = _medium_of(one.detection)
     # Of a picture without boxes the label is the picture's, as it is in every import.
-    whole = one.detection.endswith(":0") and len(here[medium]) == 1
+    whole = one.whole or (one.detection.endswith(":0") and len(here[medium]) == 1)
     return NewLabel(
         medium, one.label, one.scientific_name, one.vernacular_name,
         "" if whole else one.detection,
@@ -135,7 +136,7 @@ def _check_conflicts(
     here: Mapping[str, Sequence[tuple[str, str]]],
 ) -> None:
     table = read_labels(connection, sorted(here))
-    counting, _ = counting_labels(table, here, _videos(connection, here))
+    counting, _ = counting_labels(table, here)
     place = {int(n): row for row, n in enumerate(table.number)}
     found = []
     for one in said:
@@ -209,7 +210,7 @@ def draw_box(
         content = {"detection": detection, "bbox": box, "made": made_id, "add": add}
         made = rows.insert_decision(connection, key, "box", author, now(), content)
         table = read_labels(connection, [medium])
-        counting, _ = counting_labels(table, here, _videos(connection, here))
+        counting, _ = counting_labels(table, here)
         frame = _frame_number(connection, medium, int(detection.rpartition(":")[2]))
         insert_box(connection, made.n, medium, replaces, box, category, frame)
         if not add and detection in counting:
@@ -330,12 +331,6 @@ def _next_number(connection: Any, media_id: str) -> int:
         """SELECT coalesce(max(d.number), 0) FROM detection d JOIN medium m ON m.n = d.medium
            WHERE m.id = ?""", (media_id,)
     ).fetchone()[0]
-
-
-def _videos(connection: Any, media: Iterable[str]) -> set[str]:
-    """Those of some media that are videos."""
-    query = "SELECT frame_rate IS NOT NULL FROM medium WHERE id = ?"
-    return {m for m in media if connection.execute(query, (m,)).fetchone()[0]}
 
 
 def _frame_number(connection: Any, media_id: str, number: int) -> int | None:

@@ -59,6 +59,11 @@ class Shown:
         """Where the pixels of a detection are; at: the row of its medium."""
         return self.media.picture(at, self.detections.frame_number[row])
 
+    def file_name(self, row: int, at: int) -> str:
+        """The file that a detection is on, and of a video which frame."""
+        name, frame = str(self.media.file_path[at]), int(self.detections.frame_number[row])
+        return f"{name}, frame {frame}" if frame >= 0 else name
+
 
 def read_shown(
     project: Any, posteriors: Posteriors, record: Mapping[str, Any], media: Any,
@@ -194,7 +199,7 @@ def _picture(shown: Shown, row: int, media: Mapping[str, int]) -> Picture:
     crop, whole, size, hidden, problem = cut_out(
         shown, row, shown.picture(row, at), values)
     return Picture(
-        file=str(shown.media.file_path[at]), prediction=classes[order[0]],
+        file=shown.file_name(row, at), prediction=classes[order[0]],
         probability=float(values[order[0]]),
         alternatives=tuple((classes[k], float(values[k])) for k in order[1:3]),
         global_label=label, global_score=score, label=shown.labels.get(name, ""),

@@ -189,11 +189,16 @@ class OwnRows:
         if any(table.detection_id):
             detections = self.catalog.detections()
             boxes = dict(zip(detections.id, detections.bbox, strict=True))
-        taken = set(self.known.observations)
+        taken, videos = set(self.known.observations), set()
         silent = said_anew(table, boxes, self.catalog.replaced_boxes())
         for n in current_rows(table):
             if n in silent:
                 continue
+            one = (table.media_id[n], table.label[n], table.batch[n])
+            if table.detection_id[n] and self.media.is_video[self.row_of.get(one[0], 0)]:
+                if one in videos:  # the frames of an animal that were named at once
+                    continue
+                videos.add(one)
             name = table.observation_id[n]
             if name and name in self.known.observations and self._from_study(n):
                 continue

@@ -189,7 +189,7 @@ def _picture(
         shown, number, shown.picture(number, at), np.zeros(0))
     probability, changed = float(table.probability[row]), bool(audit.changed[row])
     return RefinedPicture(
-        file=str(media.file_path[at]), prediction=audit.names.of(table.became[row])[0],
+        file=shown.file_name(number, at), prediction=audit.names.of(table.became[row])[0],
         probability=probability, alternatives=_nearest(audit, row),
         global_label=audit.names.of(table.was[row])[0], place=str(media.deployment_id[at]),
         time=str(media.timestamp[at]).replace("T", " ")[:16], crop=crop, whole=whole, size=size,

@@ -54,7 +54,7 @@ class Shots:
         crop, whole, size, hidden, problem = cut_out(
             self._shown, row, self._shown.picture(row, at), np.zeros(0))
         return {
-            "file": str(media.file_path[at]), "place": str(media.deployment_id[at]),
+            "file": self._shown.file_name(row, at), "place": str(media.deployment_id[at]),
             "time": str(media.timestamp[at]).replace("T", " ")[:16], "crop": crop, "whole": whole,
             "size": size, "hidden": hidden, "problem": problem,
         }

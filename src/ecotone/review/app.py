@@ -199,11 +199,14 @@ def _reading(app: FastAPI, desk: Desk) -> None:
             row = cards.row_of(view, id)
             medium = int(view.table.medium[row])
             hide = view.project.config.blur_people and not sharp
-            people = cards.people_in(view, medium) if hide else []
+            people = cards.people_in(view, row) if hide else []
             table = view.table
             place = (table.root[medium], table.file_path[medium], str(table.version[medium]))
             box = table.bbox[row].tolist()
-        return Response(desk.pictures.get(*place, box, kind, people), media_type="image/jpeg",
+            video = table.media_id[medium] in table.videos
+            frame = max(int(table.frame[row]), 0) if video else None
+        made = desk.pictures.get(*place, box, kind, people, frame)
+        return Response(made, media_type="image/jpeg",
                         headers=NO_STORE if people or sharp else KEPT)
 
 

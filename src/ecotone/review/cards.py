@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ecotone.errors import InputError
+from ecotone.review import videos
 from ecotone.review.table import HUMAN
 from ecotone.review.view import View
 from ecotone.review.voices import Voice
@@ -31,7 +32,7 @@ def card(view: View, row: int, reason: str = "") -> dict[str, Any]:
         "label": None if standing is None else _voice(standing.counts),
         "others": [] if standing is None else [_voice(v) for v in standing.others],
         "human": is_person(view, row), "reason": reason,
-        "event": _name(table.events, table.event[medium]),
+        "event": _name(table.events, table.event[medium]), **videos.about(view, row),
     }
 
 
@@ -67,10 +68,10 @@ def is_person(view: View, row: int) -> bool:
     )
 
 
-def people_in(view: View, medium: int) -> list[list[float]]:
-    """The boxes of a medium that may show a person. Boxes that a detector called human stay among
-    them whatever else is said."""
-    rows = view.table.rows_of_media(medium)
+def people_in(view: View, row: int) -> list[list[float]]:
+    """The boxes on the picture or frame of a row that may show a person. Boxes that a detector
+    called human stay among them whatever else is said."""
+    rows = seen_with(view, row)
     return [view.table.bbox[r].tolist() for r in rows
             if is_person(view, r) or view.table.category[r] == "human"]
 
@@ -81,6 +82,7 @@ def details(view: View, identity: str) -> dict[str, Any]:
     row = row_of(view, identity)
     table = view.table
     medium = int(table.medium[row])
+    video = table.media_id[medium] in table.videos
     burst = table.burst(medium)
     if len(burst) > MOST_BURST:
         at = int(np.flatnonzero(burst == medium)[0])
@@ -88,10 +90,17 @@ def details(view: View, identity: str) -> dict[str, Any]:
         burst = burst[start : start + MOST_BURST]
     return {
         "card": card(view, row),
-        "boxes": [card(view, r) for r in table.rows_of_media(medium)],
-        "burst": [_shot(view, m) for m in burst],
+        "boxes": [card(view, r) for r in seen_with(view, row)],
+        "burst": _frames(view, row) if video else [_shot(view, m) for m in burst],
+        "video": video,
         "place": _place(view, medium),
     }
+
+
+def seen_with(view: View, row: int) -> np.ndarray:
+    """Rows of the detections on the same picture, or on the same frame of a video."""
+    rows = view.table.rows_of_media(int(view.table.medium[row]))
+    return rows[view.table.frame[rows] == view.table.frame[row]]
 
 
 def row_of(view: View, identity: str) -> int:
@@ -106,10 +115,27 @@ def _shot(view: View, medium: int) -> dict[str, Any]:
     """One picture of a burst with its detections."""
     table = view.table
     rows = table.rows_of_media(medium)
+    if table.media_id[medium] in table.videos:  # another video of the burst, by its best frame
+        rows = videos.one_card_a_video(view, rows)[:1]
     return {
-        "media": table.media_id[medium], "time": table.timestamp[medium],
-        "file": table.file_path[medium], "cards": [card(view, r) for r in rows],
+        "media": table.media_id[medium], "shot": table.media_id[medium],
+        "time": table.timestamp[medium], "file": table.file_path[medium],
+        "cards": [card(view, r) for r in rows],
     }
+
+
+def _frames(view: View, row: int) -> list[dict[str, Any]]:
+    """The frames of a video that were looked at, around the one of a row."""
+    table, medium = view.table, int(view.table.medium[row])
+    shots = videos.shots_of(view, medium)
+    at = next((n for n, shot in enumerate(shots) if shot[0] == table.frame[row]), 0)
+    start = max(0, min(at - MOST_BURST // 2, len(shots) - MOST_BURST))
+    return [
+        {"media": table.media_id[medium], "shot": f"{table.media_id[medium]} frame {frame}",
+         "time": time, "frame": max(frame, 0), "file": table.file_path[medium],
+         "cards": [card(view, r) for r in rows]}
+        for frame, time, rows in shots[start : start + MOST_BURST]
+    ]
 
 
 def _place(view: View, medium: int) -> dict[str, Any]:

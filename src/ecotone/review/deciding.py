@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ecotone.project import deciding as store
@@ -9,6 +10,7 @@ from ecotone.project.deciding import Said
 from ecotone.review import cards, pairs
 from ecotone.review.learning import Learner
 from ecotone.review.requests import Decide, Item
+from ecotone.review.videos import frames_of_animal
 from ecotone.review.view import View
 from ecotone.store import decisions as rows
 from ecotone.store.decisions import Decision
@@ -50,6 +52,8 @@ def _pair(view: View, made: Decision) -> dict[str, Any]:
 
 def _label(desk: Desk, asked: Decide, author: str) -> dict[str, Any]:
     view, said = desk.view, [_said(desk, item) for item in asked.items]
+    with view.lock:
+        said = _with_frames(view, said)
     proposal, discovery = None, view.machines.discovery
     if asked.group and asked.queue == "clusters" and discovery:
         proposal = discovery, int(asked.group)
@@ -67,6 +71,25 @@ def _said(desk: Desk, item: Item) -> Said:
         label = desk.name_index().special(item.special)
         scientific = vernacular = ""
     return Said(item.id, label, scientific, vernacular, item.seen)
+
+
+def _with_frames(view: View, said: list[Said]) -> list[Said]:
+    """What is said of a frame counts for all frames of its video that show the same animal."""
+    out: dict[str, Said] = {}
+    for one in said:
+        row = view.table.row_of.get(one.detection)
+        rows, whole = ([], False) if row is None else frames_of_animal(view, row)
+        if whole:
+            medium = one.detection.rpartition(":")[0]
+            if not any(o.whole and d.rpartition(":")[0] == medium for d, o in out.items()):
+                out[one.detection] = replace(one, whole=True)
+            continue
+        out[one.detection] = one
+        for other in rows:
+            name = str(view.table.id[other])
+            if len(out) < store.MOST:
+                out.setdefault(name, replace(one, detection=name))
+    return list(out.values())
 
 
 def _box(desk: Desk, asked: Decide, author: str) -> dict[str, Any]:

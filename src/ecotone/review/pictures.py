@@ -16,6 +16,7 @@ from pathlib import Path
 from ecotone.errors import MediaError
 from ecotone.media.crop import is_whole, pixel_box
 from ecotone.media.decode import load_picture
+from ecotone.media.video import FrameOf
 from ecotone.report.pictures import blur
 from ecotone.store.tables import absolute
 
@@ -55,16 +56,18 @@ class Pictures:
 
     def get(
         self, root: str, file_path: str, version: str, bbox: Sequence[float], kind: str,
-        people: Sequence[Sequence[float]] = (),
+        people: Sequence[Sequence[float]] = (), frame: int | None = None,
     ) -> bytes:
         """JPEG bytes: kind "crop" (the box with some of its surroundings), "strip" (small, the
         whole) or "whole". people: boxes to make unrecognisable. version: changes with the file.
+        frame: the number of a video's frame, None for a picture.
 
         Raises MediaError when the file cannot be read or lies outside its root.
         """
         source = media_file(root, file_path)
         parts = [str(source), version, str(source.stat().st_mtime_ns), kind, _key(bbox, kind)]
         parts += [_key(p, "crop") for p in people]
+        parts += [] if frame is None else [f"frame {frame}"]
         name = hashlib.sha256("\n".join(parts).encode("utf-8", "surrogatepass")).hexdigest()[:40]
         path = self.folder / name[:2] / f"{name}.jpg"
         try:
@@ -74,7 +77,8 @@ class Pictures:
         except OSError:
             pass
         with self._slots:
-            data = make(source, bbox, kind, people)
+            picture = source if frame is None else FrameOf(source, frame)
+            data = make(picture, bbox, kind, people)
         self._keep(path, data)
         return data
 
@@ -111,7 +115,8 @@ class Pictures:
 
 
 def make(
-    path: Path, bbox: Sequence[float], kind: str, people: Sequence[Sequence[float]] = ()
+    path: Path | FrameOf, bbox: Sequence[float], kind: str,
+    people: Sequence[Sequence[float]] = (),
 ) -> bytes:
     """JPEG bytes of one picture; see `Pictures.get`."""
     side = SIDES[kind]

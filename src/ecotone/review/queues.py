@@ -14,6 +14,7 @@ import numpy as np
 
 from ecotone.errors import InputError
 from ecotone.review.machines import SURE
+from ecotone.review.videos import groups_of, one_card_a_video
 from ecotone.review.view import View
 
 OPEN, LABELLED, ALL = "open", "labelled", "all"
@@ -214,7 +215,18 @@ def find(view: View, queue: str, wanted: Filter) -> Found:
         inside = np.zeros(len(keep), dtype=bool)
         inside[members] = True
         keep &= inside
-    return Found(found.rows[keep[found.rows]], found.reasons)
+    rows = found.rows[keep[found.rows]]
+    shown = one_card_a_video(view, rows)
+    return Found(shown, found.reasons if shown is rows else _carried(view, found, shown))
+
+
+def _carried(view: View, found: Found, shown: np.ndarray) -> dict[int, str]:
+    """Reasons, those of any frame of a video given to the frame that is shown."""
+    group, _ = groups_of(view)
+    of_group: dict[int, str] = {}
+    for row, text in found.reasons.items():
+        of_group.setdefault(int(group[row]), text)
+    return {r: of_group[int(group[r])] for r in shown.tolist() if int(group[r]) in of_group}
 
 
 def order_of(view: View, queue: str) -> Found:

@@ -6,7 +6,7 @@ N detections.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import PurePath
 from typing import Any
@@ -53,7 +53,7 @@ class Voices:
         self.names = defaultdict(int)
         labels = read_labels(connection)
         media = sorted(set(labels.media_id) & self.table.media_row.keys())
-        self._put(_standings(labels, self._boxes(media), self.table.videos))
+        self._put(_standings(labels, self._boxes(media)))
 
     def refresh(self, connection: Any, media: Iterable[str]) -> list[str]:
         """Read the labels of some media anew; the ids of their detections."""
@@ -63,7 +63,7 @@ class Voices:
         boxes = self._boxes(known)
         ids = [d for here in boxes.values() for d, _ in here]
         self._take_out(ids)
-        self._put(_standings(read_labels(connection, known), boxes, self.table.videos))
+        self._put(_standings(read_labels(connection, known), boxes))
         return ids
 
     def forget(self, identity: str) -> None:
@@ -107,7 +107,7 @@ class Voices:
 
 
 def _standings(
-    labels: LabelTable, boxes: Mapping[str, Sequence[tuple[str, str]]], videos: Container[str]
+    labels: LabelTable, boxes: Mapping[str, Sequence[tuple[str, str]]]
 ) -> dict[str, Standing]:
     place = {int(n): row for row, n in enumerate(labels.number)}
     who = [a or PurePath(s).name for a, s in zip(labels.author, labels.source, strict=True)]
@@ -116,14 +116,14 @@ def _standings(
         row = place[number]
         return Voice(int(number), labels.label[row], who[row], labels.created[row])
 
-    counting, _ = counting_labels(labels, boxes, videos)
+    counting, _ = counting_labels(labels, boxes)
     out = {d: Standing(voice(number)) for d, (number, _) in counting.items()}
     if len(set(who)) < 2:
         return out
     people = np.asarray(who, dtype=object)
     others: dict[str, list[Voice]] = defaultdict(list)
     for author in sorted(set(who)):
-        own, _ = counting_labels(_part(labels, people == author), boxes, videos)
+        own, _ = counting_labels(_part(labels, people == author), boxes)
         for detection, (number, label) in own.items():
             if detection in out and out[detection].counts.label != label:
                 others[detection].append(voice(number))

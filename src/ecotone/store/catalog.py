@@ -147,9 +147,7 @@ class Catalog:
         )
         for medium, number, category in rows:
             here[medium].append((f"{medium}:{number}", category))
-        videos = {row[0] for row in self.connection.execute(
-            "SELECT id FROM medium WHERE frame_rate IS NOT NULL")}
-        return label_rows.current_labels(table, here, videos)
+        return label_rows.current_labels(table, here)
 
     def replaced_boxes(self) -> set[str]:
         """Ids of the detections that a box drawn by a person stands for."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections import defaultdict
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -74,26 +74,23 @@ def category_of(label: str) -> str:
 
 
 def current_labels(
-    table: LabelTable, detections: Mapping[str, Sequence[tuple[str, str]]],
-    videos: Container[str] = (),
+    table: LabelTable, detections: Mapping[str, Sequence[tuple[str, str]]]
 ) -> tuple[dict[str, str], list[tuple[str, tuple[str, ...]]]]:
     """The label of each detection, and the media whose labels cannot be told apart; see
     `counting_labels`."""
-    out, ambiguous = counting_labels(table, detections, videos)
+    out, ambiguous = counting_labels(table, detections)
     return {d: label for d, (_, label) in out.items()}, ambiguous
 
 
 def counting_labels(
-    table: LabelTable, detections: Mapping[str, Sequence[tuple[str, str]]],
-    videos: Container[str] = (),
+    table: LabelTable, detections: Mapping[str, Sequence[tuple[str, str]]]
 ) -> tuple[dict[str, tuple[int, str]], list[tuple[str, tuple[str, ...]]]]:
     """The label of each detection with its number, and the media whose labels cannot be told apart.
 
     detections: media id -> its (detection id, category) in use. The newest import of a medium
     counts. A label of the medium goes to the detections of its category (all when there are none
     of it); several different labels of one import only where the category tells them apart. A label
-    of a single detection counts for that one alone, but on a video (a medium id among `videos`) for
-    all detections of its category that have none of their own, unless those that have differ.
+    of a single detection counts for that one alone.
     Returns (detection id -> (number of the label, class name), [(media id, labels)] that are
     ambiguous).
     """
@@ -123,26 +120,7 @@ def counting_labels(
     for detection, (number, label) in own.items():
         if detection in in_use and out.get(detection, (0, ""))[0] < number:
             out[detection] = (number, label)
-    for medium in {d.rpartition(":")[0] for d in own}:
-        if medium in videos:
-            _spread(detections.get(medium, ()), own, out)
     return out, ambiguous
-
-
-def _spread(
-    here: Sequence[tuple[str, str]], own: Mapping[str, tuple[int, str]],
-    out: dict[str, tuple[int, str]],
-) -> None:
-    """Let the labels of single frames of a video count for its other frames."""
-    for kind in {category for _, category in here}:
-        alike = [d for d, category in here if category == kind]
-        said = [out[d] for d in alike if d in own and out.get(d) == own[d]]
-        if len({label for _, label in said}) != 1:
-            continue
-        newest = max(said)
-        for detection in alike:
-            if detection not in own and out.get(detection, (0, ""))[0] < newest[0]:
-                out[detection] = newest
 
 
 def _kind(label: str, known: dict[str, str]) -> str:

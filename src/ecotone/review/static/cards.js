@@ -90,11 +90,12 @@ export class Grid {
     node.className = `card ${spoken ? spoken.state : "open"}${card.id === this.state.focus ? " focus" : ""}`;
     const label = [spoken ? `${spoken.text}, ${spoken.note}` : "not decided",
       best ? `model: ${best.label} ${percent(best.p)}` : "", hidden ? "person, blurred" : "",
-      card.site, time(card.time)];
+      card.site, time(card.time), card.frame >= 0 ? `video, frame ${card.frame}` : ""];
     node.setAttribute("aria-label", label.filter(Boolean).join("; "));
     node.replaceChildren(
       el("div", { class: "crop" }, image, el("span", { class: "tick" }),
         hidden && el("span", { class: "veil" }, "person, blurred"),
+        card.frame >= 0 && el("span", { class: "frame", "aria-hidden": "true" }, `▸ ${card.frame}`),
         reason && el("span", { class: "reason", title: reason }, name(reason))),
       el("div", { class: "sure", style: { width: `${100 * (best?.p ?? 0)}%` } }),
       el("div", { class: "words" }, ...this.words(card, best, spoken)));

@@ -6,6 +6,7 @@ import { pictureUrl, said } from "./cards.js";
 import { $, el, name, percent, put, time } from "./dom.js";
 import { siteMap } from "./map.js";
 
+const PLAY = 400; // milliseconds that each frame of a video is shown
 const DELAY = 120; // milliseconds that the focus must rest before its burst is asked for
 
 export class Detail {
@@ -73,7 +74,8 @@ export class Detail {
 
   alt(card) {
     const what = said(card)?.text ?? card.top[0]?.label ?? card.category;
-    return `${what}, ${card.site}, ${time(card.time)}`;
+    const frame = card.frame >= 0 ? `, frame ${card.frame} of a video` : "";
+    return `${what}, ${card.site}, ${time(card.time)}${frame}`;
   }
 
   picture(card, mine) {
@@ -129,19 +131,21 @@ export class Detail {
     const shots = this.data?.burst ?? [];
     if (shots.length < 2) return null;
     const ids = shots.flatMap((shot) => shot.cards.map((c) => c.id));
-    return el("section", { class: "burst", "aria-label": "Burst" },
-      el("h3", {}, `Burst of ${shots.length} pictures`,
+    const video = this.data.video;
+    return el("section", { class: "burst", "aria-label": video ? "Video" : "Burst" },
+      el("h3", {}, video ? `Video, ${shots.length} frames` : `Burst of ${shots.length} pictures`,
+        video && el("button", { type: "button", "data-key": "play", onclick: (e) => this.play(e.target) }, "Play"),
         el("button", { type: "button", "data-key": "burst", onclick: () => this.actions.wholeBurst(ids) },
           "Decide all", el("kbd", { "aria-hidden": "true" }, "E"))),
-      el("div", { class: "strip", role: "list", tabindex: "0", "aria-label": "Pictures of the burst" }, ...shots.map((shot) => {
+      el("div", { class: "strip", role: "list", tabindex: "0", "aria-label": video ? "Frames of the video" : "Pictures of the burst" }, ...shots.map((shot) => {
         const first = shot.cards.find((c) => c.id === card.id) ?? shot.cards[0];
         if (!first) return null;
         const now = this.state.cards.get(first.id) ?? first;
         const word = said(now, this.state.pending.get(first.id))?.text ?? now.top[0]?.label ?? "";
         return el("div", { role: "listitem" }, el("button", {
-          type: "button", class: shot.media === card.media ? "shot here" : "shot",
-          "aria-current": shot.media === card.media ? "true" : undefined,
-          "aria-label": `${time(shot.time)} ${word}`, onclick: () => this.go(first.id),
+          type: "button", class: shot.shot === card.shot ? "shot here" : "shot",
+          "aria-current": shot.shot === card.shot ? "true" : undefined,
+          "aria-label": `${video ? `frame ${shot.frame}` : time(shot.time)} ${word}`, onclick: () => this.go(first.id),
         }, el("img", { src: pictureUrl("strip", first), alt: "", loading: "lazy" }), name(word, { title: word })));
       })));
   }
@@ -153,7 +157,32 @@ export class Detail {
         card.site && el("button", { type: "button", class: "link", onclick: () => this.actions.site(card.site) },
           name(card.site))),
       map ?? el("p", { class: "hint" }, "No site has coordinates: ecotone add deployments FILE"),
-      el("p", { class: "file" }, name(card.file)));
+      el("p", { class: "file" }, name(card.file), card.frame >= 0 && `, frame ${card.frame}`));
+  }
+
+  /** Show the frames of a video one after the other; a second press, or anything new, ends it. */
+  play(button) {
+    const image = this.root.querySelector(".large img, img.whole");
+    const shots = (this.data?.burst ?? []).filter((shot) => shot.cards.length);
+    const first = image?.getAttribute("src");
+    if (this.playing || !image || shots.length < 2) {
+      this.playing?.();
+      return;
+    }
+    let at = 0;
+    const timer = setInterval(() => {
+      if (!image.isConnected) return this.playing?.();
+      image.src = pictureUrl("whole", shots[at % shots.length].cards[0], this.sharp);
+      at += 1;
+      return undefined;
+    }, PLAY);
+    this.playing = () => {
+      clearInterval(timer);
+      this.playing = null;
+      image.src = first;
+      button.textContent = "Play";
+    };
+    button.textContent = "Stop";
   }
 
   /** Focus on a detection that may not be in the queue. */
