@@ -1,6 +1,6 @@
 """The small detector that `detector.py` trains on generated scenes, and its export to ONNX.
 
-B pictures in a batch, C classes, A = 1,280 places of a grid of stride 8 on an input of 320 x 256.
+B pictures in a batch, C classes, A places of a grid of stride 8 (768 on an input of 256 x 192).
 Fully convolutional and without anchors: every place gives the distances to the four sides of the
 box around it and one score a class, whose target is the overlap of its box with the true one.
 Sources: Tian et al. 2019, FCOS, arXiv:1904.01355 (distances, places near the middle of a box);
@@ -11,6 +11,7 @@ Li et al. 2020, arXiv:2006.04388 (quality focal loss); Rezatofighi et al. 2019, 
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -21,9 +22,31 @@ from torch.nn import functional as F
 
 from detector_scenes import NAMES, Scene
 
-WIDTH, HEIGHT, STRIDE = 320, 256, 8
+STRIDE = 8
 PAD = 114  # the grey of the bars of a letterboxed picture
 CENTRAL = 0.22  # part of a box's sides, from its middle, in which places answer for it
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One cycle of training. width, height: of the input. zoom, shift: how far pictures are scaled
+    and moved. noise: standard deviation at most. least: target of a score at a true box, however
+    little the box found overlaps it yet."""
+
+    epochs: int
+    batch: int
+    rate: float
+    width: int
+    height: int
+    zoom: tuple[float, float]
+    shift: float
+    noise: float
+    least: float
+
+
+# Learned with strong changes on large inputs, finished with milder ones on the size that is used.
+STAGES = (Stage(16, 16, 4e-3, 320, 256, (0.65, 1.5), 0.3, 0.02, 0.05),
+          Stage(14, 8, 3e-3, 256, 192, (0.75, 1.35), 0.2, 0.0, 0.3))
 
 
 def conv(inputs: int, outputs: int, step: int = 1) -> nn.Sequential:
@@ -45,11 +68,12 @@ class Block(nn.Module):
 
 
 class Detector(nn.Module):
-    """Pictures (B, 3, 256, 320) in 0..1 -> (B, 4 + C, A): middle, width and height of a box in
+    """Pictures (B, 3, height, width) in 0..1 -> (B, 4 + C, A): middle, width and height of a box in
     pixels of the input, and the probability of each class."""
 
-    def __init__(self, classes: int = len(NAMES)) -> None:
+    def __init__(self, width: int, height: int, classes: int = len(NAMES)) -> None:
         super().__init__()
+        self.width, self.height = width, height
         self.first = nn.Sequential(conv(3, 12, step=2), conv(12, 16, step=2))
         self.fine = nn.Sequential(conv(16, 24, step=2), Block(24))
         self.middle = nn.Sequential(conv(24, 36, step=2), Block(36))
@@ -60,7 +84,7 @@ class Detector(nn.Module):
         self.scores = nn.Conv2d(32, classes, 1)
         nn.init.constant_(self.scores.bias, -4.0)
         nn.init.constant_(self.sides.bias, 1.2)
-        y, x = torch.meshgrid(torch.arange(HEIGHT // STRIDE), torch.arange(WIDTH // STRIDE),
+        y, x = torch.meshgrid(torch.arange(height // STRIDE), torch.arange(width // STRIDE),
                               indexing="ij")
         places = torch.stack([x, y]).reshape(2, -1) * STRIDE + STRIDE / 2
         self.register_buffer("places", places.float())
@@ -81,16 +105,16 @@ class Detector(nn.Module):
         return torch.cat([(low + high) / 2, high - low, logits.sigmoid()], dim=1)
 
 
-def read(scenes: list[Scene]) -> tuple[np.ndarray, list[np.ndarray], list[np.ndarray]]:
-    """Letterboxed pictures (n, 256, 320, 3) uint8, their boxes (m, 4) as left, top, right, bottom
+def read(scenes: list[Scene], width: int, height: int) -> tuple[np.ndarray, list[np.ndarray], list[np.ndarray]]:
+    """Letterboxed pictures (n, height, width, 3) uint8, their boxes (m, 4) as left, top, right, bottom
     in pixels of the input, and the classes of the boxes."""
-    pixels = np.full((len(scenes), HEIGHT, WIDTH, 3), PAD, dtype=np.uint8)
+    pixels = np.full((len(scenes), height, width, 3), PAD, dtype=np.uint8)
     boxes = []
     for i, scene in enumerate(scenes):
         picture = Image.open(scene.path).convert("RGB")
-        ratio = min(WIDTH / picture.width, HEIGHT / picture.height)
+        ratio = min(width / picture.width, height / picture.height)
         wide, high = round(picture.width * ratio), round(picture.height * ratio)
-        x, y = (WIDTH - wide) // 2, (HEIGHT - high) // 2
+        x, y = (width - wide) // 2, (height - high) // 2
         small = picture.resize((wide, high), Image.Resampling.BILINEAR)
         pixels[i, y : y + high, x : x + wide] = np.asarray(small)
         low = scene.boxes[:, :2] * (wide, high) + (x, y)
@@ -99,18 +123,18 @@ def read(scenes: list[Scene]) -> tuple[np.ndarray, list[np.ndarray], list[np.nda
 
 
 def varied(pixels: np.ndarray, boxes: list[np.ndarray], classes: list[np.ndarray],
-           rng: np.random.Generator) -> tuple[Tensor, list[np.ndarray], list[np.ndarray]]:
+           rng: np.random.Generator, stage: Stage) -> tuple[Tensor, list[np.ndarray], list[np.ndarray]]:
     """A batch moved, scaled, mirrored and recoloured, some of it grey; boxes go with it."""
     n = len(pixels)
     batch = torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 255
-    zoom = np.exp(rng.uniform(np.log(0.65), np.log(1.5), n))
+    zoom = np.exp(rng.uniform(*np.log(stage.zoom), n))
     flip = np.where(rng.random(n) < 0.5, -1.0, 1.0)
-    shift = rng.uniform(-0.3, 0.3, (n, 2))
+    shift = rng.uniform(-stage.shift, stage.shift, (n, 2))
     # output (x, y) in -1..1 looks at input (flip x / zoom + shift)
     theta = np.zeros((n, 2, 3), dtype=np.float32)
     theta[:, 0, 0], theta[:, 1, 1] = flip / zoom, 1 / zoom
     theta[:, :, 2] = shift
-    grid = F.affine_grid(torch.from_numpy(theta), (n, 3, HEIGHT, WIDTH), align_corners=False)
+    grid = F.affine_grid(torch.from_numpy(theta), (n, 3, stage.height, stage.width), align_corners=False)
     grey = PAD / 255
     batch = F.grid_sample(batch - grey, grid, align_corners=False) + grey
     gain = torch.from_numpy(np.exp(rng.normal(0, 0.25, (n, 3, 1, 1)) * [[[0.3]]]
@@ -119,8 +143,9 @@ def varied(pixels: np.ndarray, boxes: list[np.ndarray], classes: list[np.ndarray
         np.exp(rng.normal(0, 0.2, (n, 1, 1, 1)))).float()
     bare = torch.from_numpy(rng.random(n) < 0.2)
     batch[bare] = batch[bare].mean(dim=1, keepdim=True)
-    batch = batch + torch.randn_like(batch) * 0.02 * float(rng.random())
-    size = np.array([WIDTH, HEIGHT]) / 2
+    if stage.noise:
+        batch = batch + torch.randn_like(batch) * stage.noise * float(rng.random())
+    size = np.array([stage.width, stage.height]) / 2
     out_boxes, out_classes = [], []
     for i in range(n):
         corners = boxes[i].reshape(-1, 2, 2) / size - 1
@@ -165,8 +190,8 @@ def overlap(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
     return iou, iou - (hull - union) / hull.clamp(min=1e-6)
 
 
-def loss_of(network: Detector, batch: Tensor, boxes: list[np.ndarray], classes: list[np.ndarray]
-            ) -> Tensor:
+def loss_of(network: Detector, batch: Tensor, boxes: list[np.ndarray], classes: list[np.ndarray],
+            least: float) -> Tensor:
     """Quality focal loss of the scores and generalised IoU loss of the boxes."""
     sides, logits = network.raw(batch)
     wanted, kind = targets(network.places, boxes, classes)
@@ -175,7 +200,7 @@ def loss_of(network: Detector, batch: Tensor, boxes: list[np.ndarray], classes: 
     here = kind >= 0
     iou, generalised = overlap(found[here], wanted[here])
     quality = torch.zeros_like(logits.transpose(1, 2))
-    quality[here] = F.one_hot(kind[here], quality.shape[2]) * iou.detach().clamp(0.05)[:, None]
+    quality[here] = F.one_hot(kind[here], quality.shape[2]) * iou.detach().clamp(least)[:, None]
     guess = logits.transpose(1, 2)
     weight = (quality - guess.sigmoid()).abs() ** 2
     entropy = F.binary_cross_entropy_with_logits(guess, quality, reduction="none")
@@ -183,36 +208,48 @@ def loss_of(network: Detector, batch: Tensor, boxes: list[np.ndarray], classes: 
     return (weight * entropy).sum() / count + 2.0 * (1 - generalised).sum() / count
 
 
-def train(scenes: list[Scene], epochs: int, seed: int = 0, batch: int = 16, rate: float = 4e-3
-          ) -> Detector:
-    """Train a detector on one thread; the same seed gives the same network."""
+def train(scenes: list[Scene], stages: tuple[Stage, ...] = STAGES, seed: int = 0) -> Detector:
+    """Train a detector on one thread, stage after stage; it keeps the input of the last one."""
     torch.set_num_threads(1)
     torch.manual_seed(seed)
-    rng = np.random.default_rng(seed)
-    pixels, boxes, classes = read(scenes)
-    network = Detector().train()
-    steps = epochs * (len(scenes) // batch)
-    optimiser = torch.optim.AdamW(network.parameters(), rate, weight_decay=0.02)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, rate, steps, pct_start=0.15)
-    for epoch in range(epochs):
+    network: Detector | None = None
+    for number, stage in enumerate(stages):
+        following = Detector(stage.width, stage.height)
+        if network is not None:
+            kept = {k: v for k, v in network.state_dict().items() if k != "places"}
+            following.load_state_dict(kept, strict=False)
+        network = following
+        learn(network, scenes, stage, np.random.default_rng(seed + number))
+    assert network is not None
+    return network.eval()
+
+
+def learn(network: Detector, scenes: list[Scene], stage: Stage, rng: np.random.Generator) -> None:
+    """One stage of training."""
+    network.train()
+    pixels, boxes, classes = read(scenes, stage.width, stage.height)
+    count = len(scenes) // stage.batch
+    optimiser = torch.optim.AdamW(network.parameters(), stage.rate, weight_decay=0.02)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimiser, stage.rate, stage.epochs * count, pct_start=0.15)
+    for epoch in range(stage.epochs):
         order, total = rng.permutation(len(scenes)), 0.0
-        for start in range(0, len(order) - batch + 1, batch):
-            rows = order[start : start + batch]
-            loss = loss_of(network, *varied(
-                pixels[rows], [boxes[r] for r in rows], [classes[r] for r in rows], rng))
+        for rows in np.split(order[: count * stage.batch], count):
+            changed = varied(pixels[rows], [boxes[r] for r in rows], [classes[r] for r in rows],
+                             rng, stage)
+            loss = loss_of(network, *changed, stage.least)
             optimiser.zero_grad()
             loss.backward()
             nn.utils.clip_grad_norm_(network.parameters(), 5.0)
             optimiser.step()
             schedule.step()
             total += float(loss.detach())
-        print(f"  epoch {epoch + 1:2d}: loss {total / (len(order) // batch):.3f}", flush=True)
-    return network.eval()
+        print(f"  epoch {epoch + 1:2d}: loss {total / count:.3f}", flush=True)
 
 
 def export(network: Detector, path: Path, threshold: float) -> Path:
     """Write the network as ONNX with an open number of pictures, and its declaration beside it."""
-    example = torch.zeros(2, 3, HEIGHT, WIDTH)
+    example = torch.zeros(2, 3, network.height, network.width)
     program = torch.onnx.export(
         network, (example,), dynamo=True, opset_version=18, input_names=["pictures"],
         output_names=["boxes"], dynamic_shapes=({0: torch.export.Dim("n", min=1)},),
