@@ -1,18 +1,17 @@
 """Trains a small detector on generated camera-trap scenes and measures the whole path with it.
 
-    python benchmarks/detector.py train            # draws, trains on one thread, writes detector.onnx
-    python benchmarks/detector.py measure          # precision, recall, AP50 at cameras never seen
-    python benchmarks/detector.py path             # detect -> classify -> fuse against whole pictures
+    python benchmarks/detector.py train      # draws, trains on one thread, writes generated.onnx
+    python benchmarks/detector.py measure    # precision, recall, AP50 at cameras never seen
+    python benchmarks/detector.py path       # detect, classify, fuse against whole pictures
 
-`train` needs the extra `torch`; the others do not. The scenes of training (112 cameras), of the choice of
-the threshold (16) and of the figures (32) share no camera. --folder: where scenes and the model lie.
+`train` needs the extra `torch`; the others do not. The scenes of training (112 cameras), of the
+choice of the threshold (16) and of the figures (32) share no camera. --folder: where scenes and
+model lie; --model: another one.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-import sys
 import time
 from pathlib import Path
 
@@ -20,10 +19,10 @@ import numpy as np
 
 from detector_scenes import CHOOSE, HELD_OUT, NAMES, TRAIN, Scene, scenes
 from ecotone.backends.detector import open_detector
-from ecotone.detection import Boxes, score_detections
+from ecotone.detection import Boxes, DetectionScore, score_detections
 from ecotone.engine.detecting import Look, detect_pictures
 
-EPOCHS, PICTURES = 16, 90  # of training, of each reserve
+PICTURES = 90  # of each reserve to learn on
 TESTED = 75  # pictures of each reserve to choose and to measure on
 MODEL = "generated.onnx"
 THRESHOLDS = np.round(np.arange(0.1, 0.71, 0.05), 2)
@@ -35,9 +34,9 @@ def train_part(folder: Path) -> None:
 
     lessons = scenes(folder, TRAIN, PICTURES)
     started = time.process_time()
-    network = train(lessons, EPOCHS)
-    print(f"{len(lessons)} pictures, {EPOCHS} epochs, {time.process_time() - started:.0f} s of one "
-          f"core, {sum(p.numel() for p in network.parameters()):,} parameters")
+    network = train(lessons)
+    print(f"{len(lessons)} pictures, {time.process_time() - started:.0f} s of one core, "
+          f"{sum(p.numel() for p in network.parameters()):,} parameters")
     path = export(network, folder / MODEL, 0.2)
     choice = scenes(folder, CHOOSE, TESTED)
     found = look(path, choice)
@@ -58,7 +57,7 @@ def look(model: Path, pictures: list[Scene]) -> list[Boxes]:
 
 
 def score(found: list[Boxes], pictures: list[Scene], kind: str = "", threshold: float = 0.2,
-          enough: float = 0.5, night: bool | None = None):
+          enough: float = 0.5, night: bool | None = None) -> DetectionScore:
     """Scores of one category ("" for all as one), of day or night pictures or of all."""
     rows = [i for i, s in enumerate(pictures) if night is None or s.infrared == night]
     boxes, sure, true = [], [], []
@@ -71,7 +70,7 @@ def score(found: list[Boxes], pictures: list[Scene], kind: str = "", threshold: 
     return score_detections(boxes, sure, true, threshold, enough)
 
 
-def harmonic(found) -> float:
+def harmonic(found: DetectionScore) -> float:
     """F1 of precision and recall, 0 where nothing was found."""
     total = found.precision + found.recall
     return 2 * found.precision * found.recall / total if total > 0 else 0.0
@@ -102,18 +101,17 @@ def measure_part(folder: Path, model: Path) -> None:
           f"{said[0]} of {len(empty)} empty ones have one")
 
 
-def path_part(folder: Path, model: Path, seeds: int = 2) -> None:
-    """detect -> classify -> fuse on generated reserves, against whole pictures and true boxes."""
+def path_part(folder: Path, model: Path, seeds: int, pictures: int, lessons: int) -> None:
+    """detect -> classify -> fuse on generated reserves, against whole pictures and other boxes."""
     from detector_path import compare_ways
 
-    rows = [compare_ways(folder, model, seed) for seed in range(seeds)]
-    print(f"right on pictures of events without a label, percent, mean of {seeds} reserves\n")
-    print("| boxes | fused | per class | labels alone | global model alone |\n"
-          "|---|--:|--:|--:|--:|")
+    rows = [compare_ways(folder, model, seed, pictures, lessons) for seed in range(seeds)]
+    print(f"pictures of events without a label named right, percent, mean of {seeds} reserves of "
+          f"{pictures} pictures\n")
+    print("| what is classified | right | per class |\n|---|--:|--:|")
     for way in rows[0]:
         means = np.mean([row[way] for row in rows], axis=0)
         print(f"| {way} | " + " | ".join(f"{100 * v:.1f}" for v in means) + " |")
-    print(json.dumps({"seeds": list(range(seeds))}), file=sys.stderr)
 
 
 def main() -> None:
@@ -121,14 +119,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("part", choices=["train", "measure", "path"])
     parser.add_argument("--folder", type=Path, default=Path("detector-scenes"))
+    parser.add_argument("--seeds", type=int, default=2, help="of path")
+    parser.add_argument("--pictures", type=int, default=300, help="of each reserve of path")
+    parser.add_argument("--lessons", type=int, default=40, help="of a class of the global model")
     parser.add_argument("--model", type=Path, default=None, help="default: the one trained")
     options = parser.parse_args()
     options.folder.mkdir(parents=True, exist_ok=True)
     model = options.model or options.folder / MODEL
     if options.part == "train":
         train_part(options.folder)
+    elif options.part == "measure":
+        measure_part(options.folder, model)
     else:
-        (measure_part if options.part == "measure" else path_part)(options.folder, model)
+        path_part(options.folder, model, options.seeds, options.pictures, options.lessons)
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import onnx
 import torch
 from PIL import Image
 from torch import Tensor, nn
@@ -105,9 +106,10 @@ class Detector(nn.Module):
         return torch.cat([(low + high) / 2, high - low, logits.sigmoid()], dim=1)
 
 
-def read(scenes: list[Scene], width: int, height: int) -> tuple[np.ndarray, list[np.ndarray], list[np.ndarray]]:
-    """Letterboxed pictures (n, height, width, 3) uint8, their boxes (m, 4) as left, top, right, bottom
-    in pixels of the input, and the classes of the boxes."""
+def read(scenes: list[Scene], width: int, height: int
+         ) -> tuple[np.ndarray, list[np.ndarray], list[np.ndarray]]:
+    """Letterboxed pictures (n, height, width, 3) uint8, their boxes (m, 4) as left, top, right,
+    bottom in pixels of the input, and the classes of the boxes."""
     pixels = np.full((len(scenes), height, width, 3), PAD, dtype=np.uint8)
     boxes = []
     for i, scene in enumerate(scenes):
@@ -123,7 +125,8 @@ def read(scenes: list[Scene], width: int, height: int) -> tuple[np.ndarray, list
 
 
 def varied(pixels: np.ndarray, boxes: list[np.ndarray], classes: list[np.ndarray],
-           rng: np.random.Generator, stage: Stage) -> tuple[Tensor, list[np.ndarray], list[np.ndarray]]:
+           rng: np.random.Generator, stage: Stage
+           ) -> tuple[Tensor, list[np.ndarray], list[np.ndarray]]:
     """A batch moved, scaled, mirrored and recoloured, some of it grey; boxes go with it."""
     n = len(pixels)
     batch = torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 255
@@ -134,7 +137,8 @@ def varied(pixels: np.ndarray, boxes: list[np.ndarray], classes: list[np.ndarray
     theta = np.zeros((n, 2, 3), dtype=np.float32)
     theta[:, 0, 0], theta[:, 1, 1] = flip / zoom, 1 / zoom
     theta[:, :, 2] = shift
-    grid = F.affine_grid(torch.from_numpy(theta), (n, 3, stage.height, stage.width), align_corners=False)
+    form = (n, 3, stage.height, stage.width)
+    grid = F.affine_grid(torch.from_numpy(theta), form, align_corners=False)
     grey = PAD / 255
     batch = F.grid_sample(batch - grey, grid, align_corners=False) + grey
     gain = torch.from_numpy(np.exp(rng.normal(0, 0.25, (n, 3, 1, 1)) * [[[0.3]]]
@@ -255,6 +259,13 @@ def export(network: Detector, path: Path, threshold: float) -> Path:
         output_names=["boxes"], dynamic_shapes=({0: torch.export.Dim("n", min=1)},),
         verbose=False)
     program.save(str(path))
+    model = onnx.load(path)  # without the exporter's notes, an eighth of the file
+    for node in model.graph.node:
+        node.ClearField("doc_string")
+        node.ClearField("metadata_props")
+    for field in ("value_info", "metadata_props"):
+        model.graph.ClearField(field)
+    onnx.save(model, path)
     declared = {
         "head": "yolov8", "classes": list(NAMES), "scale": 1 / 255, "pad_value": PAD,
         "confidence": 0.05, "typical_threshold": threshold, "nms_iou": 0.5,

@@ -67,3 +67,14 @@ def test_kept_studies_and_corrected_clocks_are_mentioned(tmp_path, make_picture)
     assert found.shifts == ["d-1: +01:00:00, dst"]
     text = "\n".join(found.lines())
     assert "study        oak-study" in text and "clock        d-1: +01:00:00" in text
+
+
+def test_detectors_are_mentioned(tmp_path, detections_json):
+    from ecotone.project import Project
+
+    with Project.init(tmp_path / "reserve") as project:
+        project.add_images(tmp_path / "pictures")
+        assert "boxes by" not in "\n".join(project.status().lines())
+        project.add_detections(detections_json)
+        lines = project.status().lines()
+    assert any("(boxes by md_v5a.0.0.pt on 24 pictures)" in line for line in lines)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,12 @@ class Status:
     discovered: str = ""
     accepted: str = ""
     individuals: str = ""
+    detectors: dict[str, int] = field(default_factory=dict)
+
+    def boxes_by(self) -> str:
+        """Which detectors have looked at how many pictures, for people."""
+        seen = [f"{name} on {n:,} pictures" for name, n in self.detectors.items()]
+        return f" (boxes by {', '.join(seen)})" if seen else ""
 
     def lines(self) -> list[str]:
         """The status for people."""
@@ -47,7 +54,7 @@ class Status:
         lines = [
             f"project      {self.project}",
             f"pictures     {c['media']:,} in {c['deployments']:,} deployments",
-            f"detections   {c['detections']:,}",
+            f"detections   {c['detections']:,}{self.boxes_by()}",
             f"labels       {c['labels']:,} of {self.classes:,} classes",
             f"taxonomy     {self.taxonomy:,} taxa" if self.taxonomy else "taxonomy     none",
         ]
@@ -98,7 +105,13 @@ def status(project: Any) -> Status:
         why, studies_of(catalog), shifts_of(catalog),
         f"{asked - answered:,} of {asked:,} open ({table.run[0]})" if asked else "",
         discovered_by(catalog), accepted_by(catalog, latest), individuals_of(catalog),
+        detectors_of(catalog),
     )
+
+
+def detectors_of(catalog: Any) -> dict[str, int]:
+    """How many pictures each detector has looked at."""
+    return dict(Counter(d for d in catalog.media().detector.tolist() if d))
 
 
 def individuals_of(catalog: Any) -> str:
@@ -215,7 +228,8 @@ def next_step(
         return (
             "ecotone classify --model model.onnx --classes labels.txt",
             "a global model gives scores and embeddings (its scores from elsewhere: "
-            "ecotone add scores FILE)",
+            "ecotone add scores FILE); boxes of a detector first do better: "
+            "ecotone detect --model detector.onnx",
         )
     if not embeddings:
         return "ecotone embed", "add --model encoder.onnx for a trained network: it does better"
