@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from ecotone.project.gathering import Gathered
 
 CHECKSUM = "checksum"  # of a record, in the record
+REPORTED = "reported"  # the note that names the fusion which the report shows
 LATEST = "latest_fuse"  # the note in the catalogue that names the newest finished fusion
 
 

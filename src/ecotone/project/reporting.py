@@ -18,7 +18,7 @@ from ecotone.project.discover_report import collect_discovery
 from ecotone.project.gathering import DETECTOR
 from ecotone.project.individual_report import collect_individuals
 from ecotone.project.overview import collect_overview
-from ecotone.project.records import LATEST, read_record
+from ecotone.project.records import LATEST, REPORTED, read_record
 from ecotone.project.refined_report import collect_refinement
 from ecotone.report import (
     Counts,
@@ -57,6 +57,9 @@ def build_report(
         with contextlib.suppress(OSError):
             temporary.unlink()
         raise ProjectError(f"{path}: cannot be written ({error.strerror}).") from error
+    if output is None:
+        catalog = project.catalog
+        catalog.set_note(REPORTED, (catalog.note(LATEST) or {}).get("run", ""))
     return path
 
 

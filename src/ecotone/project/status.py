@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ecotone.project.records import LATEST
+from ecotone.project.records import LATEST, REPORTED
 
 MIN_LABELS = 5  # below, `evaluate` refuses
 
@@ -93,10 +93,13 @@ def status(project: Any) -> Status:
     report = project.path / "reports" / "report.html"
     table = catalog.newest_suggestions()
     asked, answered = len(table), int(table.answered.sum())
-    evaluated = _is_newer(project.path / "evaluation" / "records.json", latest)
+    evaluated = (project.path / "evaluation" / "records.json").is_file() and _came_after(
+        catalog, "evaluate", latest)
+    reported = report.is_file() and (
+        catalog.note(REPORTED) or latest.get("run", "")) == latest.get("run", "")
     command, why = next_step(
         counts, scores, embeddings, bool(project.config.classes), latest,
-        evaluated, _is_newer(report, latest), asked - answered,
+        evaluated, reported, asked - answered,
     )
     return Status(
         project.path, counts, len(set(catalog.current_labels().values())), scores, embeddings,
@@ -206,8 +209,14 @@ def accepted_by(catalog: Any, latest: dict[str, Any]) -> str:
     return text
 
 
-def _is_newer(report: Path, latest: dict[str, Any]) -> bool:
-    return report.is_file() and report.stat().st_mtime >= latest.get("time", 0.0)
+def _came_after(catalog: Any, command: str, latest: dict[str, Any]) -> bool:
+    """Whether a command was done after the newest fusion, in the order of runs, not of clocks."""
+    for run in reversed(catalog.runs()):
+        if run.id == latest.get("run"):
+            return False
+        if run.command == command and run.status == "done":
+            return True
+    return False
 
 
 def next_step(

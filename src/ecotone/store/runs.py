@@ -25,9 +25,9 @@ def start_run(
     """Record the start of a run; its id, as "2026-11-21T07-30-00-fuse-1"."""
     started = now()
     stem = f"{started[:19].replace(':', '-')}-{command.replace(' ', '-')}"
-    number = 1 + connection.execute(
-        "SELECT count(*) FROM run WHERE id LIKE ? || '-%'", (stem,)
-    ).fetchone()[0]
+    number = 1  # a clock that goes back shows the same second again
+    while connection.execute("SELECT 1 FROM run WHERE id = ?", (f"{stem}-{number}",)).fetchone():
+        number += 1
     run = f"{stem}-{number}"
     connection.execute(
         """INSERT INTO run (id, command, started, status, seed, settings, versions)
