@@ -14,11 +14,12 @@ TWO = np.array([[0.9, 0.08, 0.02], [0.95, 0.04, 0.01], [0.01, 0.98, 0.01], [0.5,
 
 def test_frames_of_one_animal_agree_and_another_animal_stays_apart() -> None:
     pooled = pool_frames(TWO, ["v", "v", "v", ""])
-    np.testing.assert_allclose(pooled[0], pooled[1])
+    np.testing.assert_allclose(pooled[0], pooled[1], atol=1e-3)
+    assert pooled[1, 0] > pooled[0, 0]  # the surer frame is still known
     assert pooled[2].argmax() == 1 and pooled[0].argmax() == 0
     np.testing.assert_array_equal(pooled[3], TWO[3])
     np.testing.assert_allclose(
-        pooled[:3], pool_bursts(TWO[:3], ["v"] * 3, np.full(3, 1 / 3)))
+        pooled[:3], pool_bursts(TWO[:3], ["v"] * 3, np.full(3, 1 / 3)), atol=1e-3)
 
 
 def test_unknown_rows_say_nothing() -> None:

@@ -253,9 +253,12 @@ def test_a_fusion_pools_the_frames_of_a_video_and_exports_one_answer(tmp_path: P
         medium_of = dict(zip(project.catalog.detections().id, media, strict=True))
         for m in set(media):
             rows = [r for r, i in enumerate(found.id) if medium_of[i] == m]
-            assert np.ptp(found.values[rows], axis=0).max() < 1e-6  # one answer a video
+            assert np.ptp(found.values[rows], axis=0).max() < 1e-2  # one answer a video
         raw = read_posteriors(project.catalog, project.vectors, f"{result.run}-fused")
-        assert np.ptp(raw.values[:4], axis=0).max() > 0
+        spread = np.ptp(raw.values[:4], axis=0).max()
+        assert spread > 0 and np.ptp(found.values[:4], axis=0).max() < spread
+        k = found.values[0].argmax()
+        assert found.values[:4, k].argmax() == raw.values[:4, k].argmax()  # its best frame
 
         project.export(tmp_path / "out.csv")
         with (tmp_path / "out.csv").open() as handle:

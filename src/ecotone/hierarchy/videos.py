@@ -1,7 +1,8 @@
 """Frames of a video decided together, and one answer for the whole of it.
 
 N detections on frames, K classes. Frames that show the same class share what they say, as pictures
-of a burst do (`pool_bursts`); two animals in one video stay apart.
+of a burst do (`pool_bursts`); two animals in one video stay apart. A trace of its own view is left
+to each frame (`SHARE`), by which the best frame of an animal is known.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from ecotone.hierarchy.bursts import FLOOR, pool_bursts
+
+SHARE = 0.999  # how much another frame counts against a frame's own view
 
 
 def pool_frames(
@@ -28,7 +31,7 @@ def pool_frames(
         k = values.shape[1]
         given = np.full(k, 1.0 / k) if prior is None else np.maximum(prior, FLOOR)
         names = [videos[row] for row in rows]
-        values[rows] = pool_bursts(values[rows], names, given / given.sum())
+        values[rows] = pool_bursts(values[rows], names, given / given.sum(), share=SHARE)
     return values
 
 
