@@ -330,3 +330,39 @@ def test_killed_at_any_moment_a_folder_ends_the_same(tmp_path, pictures):
     whole = json.loads(output.read_text("utf-8"))["images"]
     detect_folder(pictures, str(model), tmp_path / "again.json")
     assert json.loads((tmp_path / "again.json").read_text("utf-8"))["images"] == whole
+
+
+def test_frames_of_videos_have_boxes_of_their_own(project, pictures, tmp_path):
+    from tests.videos import make_video
+
+    make_video(pictures / "cam1" / "walk.mp4", 30, 10)
+    project.add_images(pictures)
+    report = project.detect("counting", output=tmp_path / "md.json")
+    assert report.done == 25 and not report.failed
+    found, media = project.catalog.detections(), project.catalog.media()
+    medium = media.id[media.is_video][0]
+    frames = found.frame_number[found.media_id == medium]
+    assert sorted(frames.tolist()) == [0, 10, 20] and report.boxes == 24 + 3
+    first = stored(project)
+    added = project.add_detections(tmp_path / "md.json")
+    assert (added.added, added.updated) == (0, 0) and stored(project) == first
+    assert validated(tmp_path / "md.json")["errors"] == []
+    detect_folder(pictures, "counting", tmp_path / "folder.json")
+    entries = [{i["file"]: i for i in json.loads((tmp_path / n).read_text("utf-8"))["images"]}
+               for n in ("md.json", "folder.json")]
+    video = entries[0]["cam1/walk.mp4"]
+    assert video["frames_processed"] == [0, 10, 20] and len(video["detections"]) == 6
+    assert entries[1]["cam1/walk.mp4"]["detections"] == video["detections"]
+    Counting.looked.clear()
+    assert project.detect("counting").skipped == 25 and Counting.looked == []
+
+
+def test_a_broken_video_is_a_failure(project, pictures, tmp_path):
+    pytest.importorskip("av")
+    (pictures / "cam1" / "broken.mp4").write_bytes(b"no video at all")
+    project.add_images(pictures)
+    report = project.detect("counting", output=tmp_path / "md.json")
+    assert (report.done, len(report.failed)) == (24, 1)
+    report = detect_folder(pictures, "counting", tmp_path / "folder.json")
+    assert (report.done, len(report.failed)) == (24, 1)
+    assert validated(tmp_path / "folder.json")["errors"] == []

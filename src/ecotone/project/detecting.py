@@ -111,15 +111,19 @@ def _file_name(name: str) -> str:
 def image_of(found: Found, file: str) -> ImageResult:
     """What a detector found, with the numbers as MegaDetector's json rounds them: what is stored
     and what is written are the same."""
-    size = {"width": found.width or None, "height": found.height or None}
-    if found.boxes is None:
-        return ImageResult(file, None, failure=found.failure, **size)
-    boxes = found.boxes
+    facts: dict[str, Any] = {"width": found.width or None, "height": found.height or None}
+    if found.look.frames:
+        facts["frame_rate"] = found.look.frame_rate or None
+        facts["frames_processed"] = tuple(n for n, _ in found.boxes if n is not None)
+    if found.failure:
+        return ImageResult(file, None, failure=found.failure, **facts)
     listed = tuple(
-        FoundBox(tuple(rounded_box(box, file)), str(kind), rounded(sure, CONF, file))
+        FoundBox(tuple(rounded_box(box, file)), str(kind), rounded(sure, CONF, file),
+                 frame_number=number)
+        for number, boxes in found.boxes
         for box, kind, sure in zip(boxes.bbox, boxes.category, boxes.confidence, strict=True)
     )
-    return ImageResult(file, listed, **size)
+    return ImageResult(file, listed, **facts)
 
 
 class _Run:
@@ -143,9 +147,9 @@ class _Run:
                 "picture is looked at again"
             )
         seen = self._known()
-        self._bring_in([m for m in self.media.id.tolist() if m in self.log.done])
-        pending = [Look(m, self.media.picture(row))
-                   for row, m in enumerate(self.media.id.tolist()) if m not in seen]
+        self._bring_in()
+        pending = [self._looked(row) for row, m in enumerate(self.media.id.tolist())
+                   if m not in seen]
         self.report.skipped = len(self.media) - len(pending)
         try:
             self._look(pending, batch_size)
@@ -154,6 +158,15 @@ class _Run:
         carry_scores(self.project, self.media.id[self.project.catalog.media().detector
                                                  == self.report.detector].tolist())
         self._count()
+
+    def _looked(self, row: int) -> Look:
+        """A picture, or the frames of a video that were chosen when it was added."""
+        media = self.media
+        if not media.is_video[row]:
+            return Look(media.id[row], media.picture(row))
+        frames = tuple(int(n) for n in media.frames_processed[row]) or (0,)
+        path = media.picture(row).path
+        return Look(media.id[row], path, frames, float(media.frame_rate[row]))
 
     def _known(self) -> set[str]:
         """Media that need no look: logged, or with boxes of this very detector from a file."""
@@ -167,11 +180,20 @@ class _Run:
             catalog.set_note(key, given)
         return self.log.done.union(given)
 
-    def _bring_in(self, keys: Sequence[str]) -> None:
-        """Make the logged boxes the detections in use (again: of another threshold, after a
-        kill)."""
+    def _bring_in(self) -> None:
+        """Make the logged boxes the detections in use where they are not: after a kill, after
+        another detector, or all of them when the threshold is another one."""
+        catalog, key = self.project.catalog, f"detections counted of {self.report.detector}"
+        same = catalog.note(key) == self.report.threshold
+        rows = zip(self.media.id.tolist(), self.media.detector.tolist(), strict=True)
+        keys = [m for m, name in rows
+                if m in self.log.done and not (same and name == self.report.detector)]
+        if not same:
+            catalog.set_note(key, None)  # until all are done
         for start in range(0, len(keys), CHUNK):
             self._store([(k, image) for k, image in self.log.images(keys[start : start + CHUNK])])
+            self.say(min(start + CHUNK, len(keys)), len(keys), "boxes of before")
+        catalog.set_note(key, self.report.threshold)
 
     def _look(self, pending: Sequence[Look], batch_size: int | None) -> None:
         size = batch_size or min(BATCH, self.project.config.batch_size)
@@ -200,15 +222,15 @@ class _Run:
         catalog = self.project.catalog
         path_of = dict(zip(self.media.id.tolist(), self.media.path.tolist(), strict=True))
         for one in found:
-            if one.boxes is None:
+            if one.reason:
                 reason = one.reason.removeprefix(f"{path_of[one.key]}: ")
                 catalog.record_failure(one.key, STEP, reason)
                 self.report.failed.append(f"{path_of[one.key]}: {reason}")
-            else:
-                self.report.done += 1
-                self.capped += one.boxes.dropped > 0
-                if one.key in self.failing:
-                    catalog.clear_failure(one.key)  # it can be read now
+            elif one.key in self.failing:
+                # It can be read now; of a video only what this step looks at is known.
+                catalog.clear_failure(one.key, STEP if one.look.frames else None)
+            self.report.done += not one.failure
+            self.capped += one.capped
 
     def _store(self, rows: Sequence[tuple[str, ImageResult]]) -> None:
         boxes = {key: boxes_of(image, self.report.threshold) for key, image in rows}

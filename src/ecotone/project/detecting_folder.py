@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from ecotone.engine.detecting import Found, Look, detect_pictures
 from ecotone.engine.local import ThreadRunner
-from ecotone.errors import InputError
-from ecotone.ingest.folder import list_pictures
+from ecotone.errors import InputError, MediaError
+from ecotone.ingest.folder import SAMPLING, list_pictures
+from ecotone.media.sampling import choose_frames, parse_sampling
+from ecotone.media.video import is_video
 from ecotone.project.adding import sayer
 from ecotone.project.adding_results import boxes_of
 from ecotone.project.detecting import (
@@ -55,9 +57,10 @@ def detect_folder(
     report.notes += listing.problems
     checkpoint = output.with_name(output.name + CHECKPOINT)
     with DetectionLog(checkpoint, detector_fingerprint(detector)) as log:
-        pending = [Look(file, folder / file) for file in listing.files if file not in log.done]
+        pending = [file for file in listing.files if file not in log.done]
         report.skipped = len(listing.files) - len(pending)
-        _look(detector, log, pending, batch_size or BATCH, report, sayer(progress))
+        _look(detector, log, looks(folder, pending), len(pending), batch_size or BATCH, report,
+              sayer(progress))
         report.notes += write_log(log, listing.files, output, detector, report.threshold).warnings
         report.output = output
         for _, image in log.images(listing.files):
@@ -71,7 +74,21 @@ def detect_folder(
     return report
 
 
-def _look(detector: Any, log: DetectionLog, pending: Sequence[Look], size: int,
+def looks(folder: Path, files: Sequence[str]) -> Iterator[Look]:
+    """What to look at of each file: the picture, or some frames of a video."""
+    for file in files:
+        path = folder / file
+        if not is_video(path):
+            yield Look(file, path)
+            continue
+        try:
+            video, frames = choose_frames(path, parse_sampling(SAMPLING))
+            yield Look(file, path, tuple(frames) or (0,), video.frame_rate)
+        except MediaError as error:
+            yield Look(file, path, (0,), problem=str(error))
+
+
+def _look(detector: Any, log: DetectionLog, pending: Iterable[Look], total: int, size: int,
           report: DetectReport, say: Progress) -> None:
     """Look at pictures; what is found is in the log every some seconds."""
     waiting: list[Found] = []
@@ -80,13 +97,13 @@ def _look(detector: Any, log: DetectionLog, pending: Sequence[Look], size: int,
         for batch in detect_pictures(pending, detector, size, ThreadRunner(ahead=2 * size)):
             waiting += batch
             done += len(batch)
-            report.failed += [one.reason for one in batch if one.boxes is None]
-            report.done += sum(one.boxes is not None for one in batch)
-            capped += sum(one.boxes is not None and one.boxes.dropped > 0 for one in batch)
+            report.failed += [one.reason for one in batch if one.reason]
+            report.done += sum(not one.failure for one in batch)
+            capped += sum(one.capped for one in batch)
             if len(waiting) >= ROWS or time.monotonic() - since >= SECONDS:
                 log.append([(one.key, image_of(one, one.key)) for one in waiting])
                 waiting, since = [], time.monotonic()
-            say(done, len(pending), f"{STEP} by {detector.name}")
+            say(done, total, f"{STEP} by {detector.name}")
     finally:
         log.append([(one.key, image_of(one, one.key)) for one in waiting])
     if capped:

@@ -112,17 +112,23 @@ class DetectionLog:
 
 
 def _row(key: str, image: ImageResult) -> dict[str, Any]:
-    boxes = [[b.category, b.confidence, *b.bbox] for b in image.boxes or ()]
-    return {"key": key, "file": image.file, "width": image.width, "height": image.height,
-            "failure": image.failure, "boxes": None if image.boxes is None else boxes}
+    row: dict[str, Any] = {"key": key, "file": image.file, "width": image.width,
+                           "height": image.height, "failure": image.failure, "boxes": None}
+    if image.boxes is not None:
+        row["boxes"] = [[b.category, b.confidence, *b.bbox, b.frame_number] for b in image.boxes]
+    if image.frames_processed is not None:
+        row["frames"], row["rate"] = image.frames_processed, image.frame_rate
+    return row
 
 
 def _image(row: dict[str, Any]) -> ImageResult:
     listed = row["boxes"]
     boxes = None if listed is None else tuple(
-        FoundBox(tuple(b[2:6]), b[0], b[1]) for b in listed)
-    return ImageResult(row["file"], boxes, failure=row["failure"], width=row["width"],
-                       height=row["height"])
+        FoundBox(tuple(b[2:6]), b[0], b[1], frame_number=b[6]) for b in listed)
+    frames = row.get("frames")
+    return ImageResult(
+        row["file"], boxes, failure=row["failure"], width=row["width"], height=row["height"],
+        frame_rate=row.get("rate"), frames_processed=None if frames is None else tuple(frames))
 
 
 __all__ = ["DetectionLog"]
