@@ -20,14 +20,15 @@ LAYERS = (
      "detection", "simulate.worlds"),
     ("ingest", "store", "backends", "engine", "export", "bundle", "report", "simulate", "training"),
     ("project",),
-    ("review",),
+    ("review", "serve"),
     ("cli", "__main__"),
 )
 RANK = {room: rank for rank, rooms in enumerate(LAYERS) for room in rooms}
 ARRAYS_ONLY = ("fusion", "hierarchy", "evaluation", "confidence", "labelling", "context",
                "discovery", "reid", "detection", "simulate.worlds")
 NOT_FOR_ARRAYS = {"pathlib", "csv", "json", "sqlite3", "shutil", "tempfile", "PIL", "onnxruntime"}
-SLOW = ("sklearn", "scipy.optimize", "PIL", "onnxruntime", "rich", "jinja2", "pyarrow", "sqlite3")
+SLOW = ("sklearn", "scipy.optimize", "PIL", "onnxruntime", "rich", "jinja2", "pyarrow", "sqlite3",
+        "starlette", "pydantic")
 
 
 def modules() -> list[str]:

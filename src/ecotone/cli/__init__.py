@@ -37,6 +37,7 @@ COMMANDS = {
     "report": ("results", "write the html report"),
     "export": ("results", "write tables, Camtrap DP, MegaDetector json and more"),
     "predict": ("predicting", "use a local model on new pictures, without a project"),
+    "serve": ("serving", "a local model over HTTP, for other programs"),
     "run": ("starting", "all of it in one line"),
     "check": ("mending", "look whether the project is whole: damage, and how to mend it"),
     "repair": ("mending", "mend what check finds, and say what could not be saved"),

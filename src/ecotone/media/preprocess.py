@@ -138,7 +138,7 @@ class Preprocessing:
         return np.ascontiguousarray(pixels)
 
     def prepare(
-        self, path: str | Path | FrameOf, boxes: np.ndarray | Sequence[Sequence[float]]
+        self, path: str | Path | FrameOf | bytes, boxes: np.ndarray | Sequence[Sequence[float]]
     ) -> np.ndarray:
         """Inputs (n, *shape) of the n relative boxes (n, 4) of one picture, decoded once.
 

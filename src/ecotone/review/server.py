@@ -110,7 +110,7 @@ def build(
     return Gate(Paced(make_app(desk), view.pace), host, port, token), close
 
 
-def listen(host: str, port: int) -> socket.socket:
+def listen(host: str, port: int, command: str = "review") -> socket.socket:
     """A socket that listens. Raises InputError when the address cannot be had."""
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
@@ -129,7 +129,7 @@ def listen(host: str, port: int) -> socket.socket:
         sock.close()
         if error.errno == errno.EADDRINUSE:
             raise InputError(
-                f"port {port} is in use, perhaps by another `ecotone review`; give another one: "
+                f"port {port} is in use, perhaps by another `ecotone {command}`; give another one: "
                 f"--port {port + 1}, or --port 0 for any free one"
             ) from error
         if error.errno == errno.EACCES:
