@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import io
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -113,3 +115,51 @@ def make_client(model: Any) -> Iterator[Callable[..., Client]]:
 @pytest.fixture
 def client(make_client: Callable[..., Client]) -> Client:
     return make_client()
+
+
+class Server:
+    """A server as a process of its own."""
+
+    def __init__(self, model_folder: Path, *words: str) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "ecotone", "serve", "--model", str(model_folder), "--port", "0",
+             *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)  # fmt: skip
+        self.lines = []
+        for line in self.process.stdout:
+            self.lines.append(line)
+            if " is ready at " in line:
+                self.url = line.split(" is ready at ")[1].split()[0]
+                return
+        raise AssertionError(f"no server: {self.process.stderr.read()}")
+
+    @property
+    def port(self) -> int:
+        return int(self.url.rsplit(":", 1)[1])
+
+    def end(self, *signals: int) -> tuple[int, str]:
+        """Send signals, and give exit code and stderr."""
+        for number in signals:
+            self.process.send_signal(number)
+        err = self.process.communicate(timeout=60)[1]
+        return self.process.returncode, err
+
+
+@pytest.fixture
+def start_server(model_folder: Path) -> Iterator[Callable[..., Server]]:
+    """A function of options of the command that starts a server."""
+    started = []
+
+    def start(*words: str, model: Path = model_folder) -> Server:
+        started.append(Server(model, *words))
+        return started[-1]
+
+    yield start
+    for server in started:
+        server.process.kill()
+        server.process.communicate()
+
+
+@pytest.fixture
+def live_server(start_server: Callable[..., Server]) -> Callable[..., str]:
+    """As `start_server`, but gives the address alone."""
+    return lambda *words: start_server(*words).url

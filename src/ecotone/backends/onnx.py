@@ -52,7 +52,8 @@ class OnnxBackend:
 
     classes: label file; without one, names in the model's metadata (`classes`, `names` or
     `labels`) are used if there are any. The embedding is the layer before the last dense layer, or
-    the tensor named `embedding`. device: "cpu" keeps off a graphics card.
+    the tensor named `embedding`. device: "cpu" keeps off a graphics card. spin: whether the
+    model's threads wait for work at full speed; without, small batches leave more to other threads.
 
     Raises BackendError, FormatError (labels), InputError (declaration).
     """
@@ -66,10 +67,11 @@ class OnnxBackend:
         embedding: str = "",
         threads: int | None = None,
         device: str = "",
+        spin: bool = True,
     ) -> None:
         from ecotone.bundle.onnx_proto import load_model
 
-        self.path = path
+        self.path, self._spin = path, spin
         self._device, self._threads = device, max(1, threads or os.cpu_count() or 1)
         model = load_model(path)
         metadata = {entry.key: entry.value for entry in model.metadata_props}
@@ -154,7 +156,7 @@ class OnnxBackend:
         self.complete = self.output != "independent"
 
     def _session(self, data: bytes | None) -> Any:
-        return open_session(self.path, self._threads, self._device, data)
+        return open_session(self.path, self._threads, self._device, data, self._spin)
 
     def _outputs(self, batch: np.ndarray, names: list[str]) -> list[np.ndarray]:
         """Raw outputs of a batch; a network of fixed batch size is fed in pieces of that size."""

@@ -17,16 +17,20 @@ DTYPES = {
 }
 
 
-def open_session(path: Path, threads: int, device: str = "", data: bytes | None = None) -> Any:
+def open_session(
+    path: Path, threads: int, device: str = "", data: bytes | None = None, spin: bool = True
+) -> Any:
     """The session of an .onnx file, or of `data` in place of its graph.
 
-    device: "cpu" keeps off a graphics card. Raises BackendError when it cannot be loaded.
+    device: "cpu" keeps off a graphics card. spin: whether its threads wait for work at full speed.
+    Raises BackendError when it cannot be loaded.
     """
     import onnxruntime as ort
 
     settings = ort.SessionOptions()
     settings.log_severity_level = 3
     settings.intra_op_num_threads = threads
+    settings.add_session_config_entry("session.intra_op.allow_spinning", str(int(spin)))
     # Weights in files beside the model are found although the graph is given as bytes.
     settings.add_session_config_entry(
         "session.model_external_initializers_file_folder_path", str(path.resolve().parent)

@@ -49,11 +49,17 @@ def serve(model: Path, host: str, port: int, token: str, **limits: float) -> Non
     from ecotone.serve.server import serve as run
 
     logging.basicConfig(format="%(asctime)s %(name)s: %(message)s", level=logging.WARNING)
+    everybody = not token and not is_loopback(host)
+
+    def opened(_: str) -> None:
+        if everybody:
+            click.echo(f"serve: all who reach {host} may use it; give a --token", err=True)
+        click.echo(f"serve: loading {model}")
+
     told = Told(
-        opened=lambda url: click.echo(f"serve: {url}  (description: {url}/docs)"),
-        ready=lambda name, classes: click.echo(f"serve: {name} is ready, {classes} classes"),
+        opened=opened,
+        ready=lambda url, name, classes: click.echo(
+            f"serve: {name} with {classes} classes is ready at {url} (described at {url}/docs)"),
         stopping=lambda rows: click.echo(f"serve: stopping, {rows} pictures are finished first"),
     )
-    if not token and not is_loopback(host):
-        click.echo(f"serve: everybody who reaches {host} may use it; give --token", err=True)
     run(model, host, port, Limits(**limits), token, told)

@@ -23,7 +23,7 @@ from ecotone.errors import EcotoneError
 from ecotone.serve import body, documents
 from ecotone.serve.body import FORM, JSON, GoneError, Item
 from ecotone.serve.gate import Gate
-from ecotone.serve.picture import ANY, MEDIA_TYPES, TooLargeError
+from ecotone.serve.picture import MEDIA_TYPES, TooLargeError
 from ecotone.serve.pipeline import Pipeline, Ticket
 from ecotone.serve.problems import Refusal
 from ecotone.serve.schemas import MOST_TOP
@@ -45,7 +45,7 @@ class Api:
         """One picture: its body, or the only file of a form."""
         asked = _query(request, ("top", "box"))
         top = _top(asked)
-        kind = body.media_type(request, (*MEDIA_TYPES, ANY, FORM))
+        kind = body.media_type(request, (*MEDIA_TYPES, FORM))
         deadline = time.monotonic() + self.limits.timeout
         body.check_length(request, self.limits)
         boxes = body.read_box(asked["box"]) if "box" in asked else body.WHOLE
@@ -81,7 +81,7 @@ class Api:
                 del data
             rows = sum(len(item.boxes) for item in items)
             if rows > self.limits.queue:
-                raise Refusal(413, "too-many-boxes", f"{rows} boxes in one request, more than the "
+                raise Refusal(422, "too-many-boxes", f"{rows} boxes in one request, more than the "
                                                      f"queue's {self.limits.queue} places.")
             place.grow(rows)
             tickets = [place.submit(i.data, i.boxes, deadline) for i in items]

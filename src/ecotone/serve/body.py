@@ -130,7 +130,7 @@ async def form_items(
 
 
 def json_items(body: bytes, limits: Limits) -> list[Item]:
-    """The pictures of a json batch. Raises Refusal 422, 413."""
+    """The pictures of a json batch. Raises Refusal 422."""
     try:
         asked = PictureBatch.model_validate_json(body)
     except ValidationError as error:
@@ -173,6 +173,6 @@ def _too_long(limits: Limits) -> Refusal:
 
 
 def _too_many(most: int) -> Refusal:
-    return Refusal(413, "too-many-pictures", f"More than {most} pictures in one request.")
+    return Refusal(422, "too-many-pictures", f"More than {most} pictures in one request.")
 
 

@@ -15,7 +15,7 @@ from ecotone import __version__
 from ecotone.serve import schemas
 from ecotone.serve.limits import Limits
 from ecotone.serve.metrics import Metrics
-from ecotone.serve.picture import ANY, MEDIA_TYPES
+from ecotone.serve.picture import MEDIA_TYPES
 from ecotone.serve.problems import MEDIA_TYPE
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -29,7 +29,7 @@ MODELS = (
 WHY = {
     401: "no token, or another one",
     408: "the body came too slowly",
-    413: "too many bytes, pixels, pictures or boxes",
+    413: "too many bytes or pixels",
     415: "a Content-Type (or Content-Encoding) that is not taken",
     422: "a picture that cannot be read, or a request that is not as described",
     429: "the queue is full",
@@ -51,6 +51,7 @@ BOX = {
     "schema": {"type": "string", "pattern": schemas.BOX}, "example": "0.25,0.25,0.5,0.5",
 }
 BINARY = {"type": "string", "format": "binary"}
+FILES = {"contentType": ", ".join(MEDIA_TYPES)}
 
 
 def openapi(limits: Limits, token: bool) -> dict[str, Any]:
@@ -113,9 +114,10 @@ def _paths(limits: Limits, token: bool) -> dict[str, Any]:
 def _one(limits: Limits) -> dict[str, Any]:
     form = {"type": "object", "required": ["picture"], "additionalProperties": False,
             "properties": {"picture": BINARY, "box": BOX["schema"]}}
-    kinds = {kind: {"schema": BINARY} for kind in (*MEDIA_TYPES, ANY)}
+    kinds = {kind: {"schema": BINARY} for kind in MEDIA_TYPES}
     return {
-        "required": True, "content": {**kinds, "multipart/form-data": {"schema": form}},
+        "required": True, "content": {**kinds, "multipart/form-data": {
+            "schema": form, "encoding": {"picture": FILES}}},
         "description": f"The bytes of a picture file (at most {limits.max_bytes:,}, and "
                        f"{limits.max_pixels:,} pixels), or a form with the one file `picture`. "
                        "With several frames, the first is taken.",
@@ -129,7 +131,8 @@ def _several(limits: Limits) -> dict[str, Any]:
     batch = {"$ref": "#/components/schemas/PictureBatch"}
     return {
         "required": True,
-        "content": {"application/json": {"schema": batch}, "multipart/form-data": {"schema": form}},
+        "content": {"application/json": {"schema": batch}, "multipart/form-data": {
+            "schema": form, "encoding": {"pictures": FILES}}},
         "description": f"At most {limits.max_pictures} pictures and {limits.max_bytes:,} bytes: "
                        "files named `pictures`, or json with base64 and boxes.",
     }

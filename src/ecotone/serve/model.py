@@ -50,7 +50,8 @@ class LocalModel:
         Raises MediaError when it cannot be read, TooLargeError above `max_pixels`.
         """
         check_picture(data, max_pixels)
-        return self._backend.preprocessing.prepare(data, boxes)
+        # Boxes are single precision in a prediction; the last digit can move a pixel.
+        return self._backend.preprocessing.prepare(data, np.asarray(boxes, dtype=np.float32))
 
     def probabilities(self, batch: np.ndarray) -> np.ndarray:
         """(n, K) float32, rows sum to 1. Raises BackendError when the model fails."""
@@ -76,7 +77,9 @@ def open_model(path: str | Path) -> LocalModel:
     if (path / PROJECT).is_file():
         path = path / "models" / "latest"
     bundle = load_bundle(path)
-    model = LocalModel(bundle, bundle.backend())
+    # Batches are small and decoders need the cores: half of the processor time else goes in waiting.
+    network = str(bundle.info.get("file") or "").lower().endswith(".onnx")
+    model = LocalModel(bundle, bundle.backend(**({"spin": False} if network else {})))
     shape = model._backend.preprocessing.shape
     # The first run of a session is slow, and a model that cannot run shows before it is asked.
     model.probabilities(np.zeros((1, *shape), dtype=model._backend.preprocessing.dtype))

@@ -14,7 +14,6 @@ TYPES = {
 }  # fmt: skip
 FORMATS = tuple(name for name in TYPES if name != "MPO")  # an MPO opens as JPEG
 MEDIA_TYPES = tuple(dict.fromkeys(TYPES.values()))
-ANY = "application/octet-stream"  # told by the bytes
 
 
 class TooLargeError(MediaError):

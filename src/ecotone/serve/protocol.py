@@ -7,7 +7,7 @@ from typing import Any
 
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-HEAD_SECONDS = 10.0  # for the head of a request, and for a body that was refused
+HEAD_SECONDS = 15.0  # for the head of a request, and for a body that was refused
 
 
 class TimedProtocol(H11Protocol):
@@ -28,6 +28,11 @@ class TimedProtocol(H11Protocol):
     def data_received(self, data: bytes) -> None:
         """Take bytes, and wait for the next head where it is not complete."""
         super().data_received(data)
+        self._watch()
+
+    def on_response_complete(self) -> None:
+        """Go on with what came meanwhile, or wait for the next head."""
+        super().on_response_complete()
         self._watch()
 
     def connection_lost(self, exc: Exception | None) -> None:

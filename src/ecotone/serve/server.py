@@ -8,6 +8,7 @@ import socket
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,11 +30,11 @@ LEAST_TOKEN = 16  # signs
 
 @dataclass
 class Told:
-    """What the command line prints. opened: the address, once it listens. ready: once the model is
-    loaded. stopping: the number of pictures that are finished first."""
+    """What the command line prints. opened: the address, once it listens. ready: the same once the
+    model is loaded, its id and classes. stopping: the pictures that are finished first."""
 
     opened: Callable[[str], None] = field(default=lambda url: None)
-    ready: Callable[[str, int], None] = field(default=lambda name, classes: None)
+    ready: Callable[[str, str, int], None] = field(default=lambda url, name, classes: None)
     stopping: Callable[[int], None] = field(default=lambda rows: None)
 
 
@@ -63,8 +64,10 @@ def serve(
     pipeline = Pipeline(limits, Metrics())
     try:
         name = f"[{host}]" if ":" in host else host
-        told.opened(f"http://{name}:{sock.getsockname()[1]}")
-        failure = _run(pipeline, model, sock, token, told)
+        url = f"http://{name}:{sock.getsockname()[1]}"
+        told.opened(url)
+        ready = partial(told.ready, url)
+        failure = _run(pipeline, model, sock, token, ready, told.stopping)
     finally:
         sock.close()
         pipeline.stop()
@@ -83,7 +86,8 @@ def check_token(token: str) -> None:
 
 
 def _run(
-    pipeline: Pipeline, path: Path, sock: socket.socket, token: str, told: Told
+    pipeline: Pipeline, path: Path, sock: socket.socket, token: str,
+    ready: Callable[[str, int], None], stopping: Callable[[int], None],
 ) -> BaseException | None:
     """Serve until a signal; returns why the model could not be opened, None when it was."""
     import uvicorn
@@ -99,7 +103,7 @@ def _run(
                 os._exit(128 + sig)
             self.should_exit = True
             pipeline.refuse_more()
-            told.stopping(pipeline.rows)
+            stopping(pipeline.rows)
 
     server = Server(uvicorn.Config(
         make_app(pipeline, token), http=TimedProtocol, ws="none", lifespan="off", log_config=None,
@@ -114,7 +118,7 @@ def _run(
             model = open_model(path)
             pipeline.metrics.tell_model(model.name, len(model.classes), __version__)
             pipeline.use(model)
-            told.ready(model.name, len(model.classes))
+            ready(model.name, len(model.classes))
         # Told by whoever called, in its thread.
         except Exception as error:
             failures.append(error)
