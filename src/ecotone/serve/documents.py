@@ -112,15 +112,12 @@ def _paths(limits: Limits, token: bool) -> dict[str, Any]:
 
 
 def _one(limits: Limits) -> dict[str, Any]:
-    form = {"type": "object", "required": ["picture"], "additionalProperties": False,
-            "properties": {"picture": BINARY, "box": BOX["schema"]}}
-    kinds = {kind: {"schema": BINARY} for kind in MEDIA_TYPES}
     return {
-        "required": True, "content": {**kinds, "multipart/form-data": {
-            "schema": form, "encoding": {"picture": FILES}}},
+        "required": True, "content": {kind: {"schema": BINARY} for kind in MEDIA_TYPES},
         "description": f"The bytes of a picture file (at most {limits.max_bytes:,}, and "
-                       f"{limits.max_pixels:,} pixels), or a form with the one file `picture`. "
-                       "With several frames, the first is taken.",
+                       f"{limits.max_pixels:,} pixels). With several frames, the first is taken. "
+                       "A multipart/form-data with the one file `picture`, and `box` where wanted, "
+                       "is taken as well.",
     }  # fmt: skip
 
 
