@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import io
 import re
@@ -42,12 +43,14 @@ def test_a_stop_finishes_what_was_taken_and_ends_with_0(start_server):
                for _ in range(3)]
     for thread in threads:
         thread.start()
-    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=20)
     end = time.monotonic() + 20
-    while time.monotonic() < end:
-        connection.request("GET", "/metrics")
-        if "ecotone_queue_rows 3.0" in connection.getresponse().read().decode():
-            break
+    with contextlib.closing(http.client.HTTPConnection("127.0.0.1", server.port)) as connection:
+        rows = 0.0
+        while rows < 3:
+            assert time.monotonic() < end and not found
+            connection.request("GET", "/metrics")
+            text = connection.getresponse().read().decode()
+            rows = float(text.split("\necotone_queue_rows ")[1].split()[0])
     code, err = server.end(signal.SIGTERM)
     for thread in threads:
         thread.join(30)
