@@ -274,7 +274,8 @@ def test_the_token(make_client):
 def test_metrics(client):
     client.predict(picture())
     client.predict(b"x")
-    client.post("/v1/predict/batch", files=[("pictures", ("a", picture())), ("pictures", ("b", b""))])
+    files = [("pictures", ("a", picture())), ("pictures", ("b", b""))]
+    client.post("/v1/predict/batch", files=files)
     client.get("/some/path")
     text = client.get("/metrics").text
     for line in (

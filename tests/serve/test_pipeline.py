@@ -1,4 +1,4 @@
-"""The queue: bounded, in batches, with refusals, deadlines, clients that leave, models that fail."""
+"""The queue: bounded, in batches; refusals, deadlines, clients that leave, models that fail."""
 
 from __future__ import annotations
 

@@ -77,7 +77,7 @@ def open_model(path: str | Path) -> LocalModel:
     if (path / PROJECT).is_file():
         path = path / "models" / "latest"
     bundle = load_bundle(path)
-    # Batches are small and decoders need the cores: half of the processor time else goes in waiting.
+    # Batches are small and decoders need the cores; half of the time else goes in waiting.
     network = str(bundle.info.get("file") or "").lower().endswith(".onnx")
     model = LocalModel(bundle, bundle.backend(**({"spin": False} if network else {})))
     shape = model._backend.preprocessing.shape
