@@ -30,6 +30,18 @@ def test_draws_belong_to_the_picture_and_not_to_its_batch() -> None:
     assert not np.array_equal(all_.gain, other.gain)
 
 
+def test_the_numbers_are_even_and_of_their_own() -> None:
+    from scipy.stats import kstest
+
+    from ecotone.training.trap_draws import _uniform
+
+    u = np.concatenate([_uniform(ROWS, [42, 2, 0, step]) for step in range(20)])
+    assert kstest(u.ravel(), "uniform").pvalue > 1e-3
+    off = np.corrcoef(u.T) - np.eye(u.shape[1])
+    assert np.abs(off).max() < 0.06 and len(np.unique(u)) == u.size
+    assert np.abs(np.corrcoef(u[:400].ravel(), u[400:800].ravel())[0, 1]) < 0.04
+
+
 def test_they_happen_as_often_as_they_are_asked_for() -> None:
     draws = draw_changes(ROWS, 0, 0, SETTINGS)
     assert draws.mirror.mean() == pytest.approx(0.5, abs=0.1)

@@ -40,6 +40,7 @@ from ecotone.training.trap_pictures import prepare_batch
 
 MODEL = "model.onnx"
 IMAGENET = ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
+WORST = 1e9  # a loss that is no number
 FROM_WEIGHTS = 0.1  # of the learning rate, for a backbone that knows something
 
 
@@ -195,7 +196,8 @@ class Job:
                 read = np.isfinite(logits).all(axis=1)
                 wanted, logits = target[read], logits[read]
                 right = float((logits.argmax(1) == wanted.argmax(1)).mean())
-                found[name] = (-cross_entropy(wanted, logits + shift), right)
+                loss = cross_entropy(wanted, logits + shift)
+                found[name] = (-loss if np.isfinite(loss) else -WORST, right)
             best = max(found, key=lambda n: found[n])
             return {"score": found[best][0], "accuracy": found[best][1],
                     "log_loss": -found[best][0], "teacher": float(best == "teacher")}

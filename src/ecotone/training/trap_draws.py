@@ -14,6 +14,7 @@ import numpy as np
 from ecotone.training.soft_settings import SoftLabelSettings
 
 NUMBERS = 24  # drawn a picture, so that a change of one setting moves no other draw
+GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 NO_BLUR, DEFOCUS, MOTION = 0, 1, 2
 
 
@@ -46,8 +47,7 @@ class TrapDraws:
 
 def draw_changes(rows: np.ndarray, epoch: int, step: int, settings: SoftLabelSettings) -> TrapDraws:
     """The changes of the pictures `rows` (n,) in one step."""
-    u = np.stack([np.random.default_rng([settings.seed, 2, epoch, step, int(row)]).random(NUMBERS)
-                  for row in rows]) if len(rows) else np.zeros((0, NUMBERS))
+    u = _uniform(rows, [settings.seed, 2, epoch, step])
     strength = float(settings.augment)
     often = min(strength, 1.0)  # for what happens or does not
     jitter, light = settings.crop_jitter * strength, settings.brightness * strength
@@ -74,6 +74,22 @@ def draw_changes(rows: np.ndarray, epoch: int, step: int, settings: SoftLabelSet
         angle=np.pi * u[:, 14],
         erase=np.where(erased[:, None], box, 0),
     )
+
+
+def _uniform(rows: np.ndarray, key: list[int]) -> np.ndarray:
+    """(n, NUMBERS) in 0..1, of each row by its number and the key, for all rows at once.
+
+    Source: Steele, Lea and Flood 2014 (SplitMix64), as a function of its counter.
+    """
+    start = np.random.SeedSequence(key).generate_state(1, np.uint64)
+    counter = np.arange(1, NUMBERS + 1, dtype=np.uint64)
+    return _mix(_mix(rows.astype(np.uint64) * GOLDEN + start)[:, None] + counter * GOLDEN) / 2**64
+
+
+def _mix(z: np.ndarray) -> np.ndarray:
+    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return z ^ (z >> np.uint64(31))
 
 
 def blur_kernels(draws: TrapDraws, size: int) -> np.ndarray:
