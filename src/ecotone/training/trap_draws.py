@@ -68,9 +68,9 @@ def draw_changes(rows: np.ndarray, epoch: int, step: int, settings: SoftLabelSet
         infrared=infrared,
         vignette=np.where(infrared, 0.5 * u[:, 9] * often, 0),
         gamma=np.where(infrared, np.exp(0.4 * often * signed[:, 21]), 1),
-        noise=np.where(infrared, 0.02 + 0.06 * u[:, 10], 0.03 * u[:, 10] ** 2) * often,
+        noise=np.where(infrared, 0.01 + 0.04 * u[:, 10], 0.02 * u[:, 10] ** 2) * often,
         blur=np.where(blurred, np.where(u[:, 12] < 0.5, DEFOCUS, MOTION), NO_BLUR),
-        length=np.where(blurred, 0.01 + 0.05 * u[:, 13], 0),
+        length=np.where(blurred, 0.005 + 0.025 * u[:, 13], 0),
         angle=np.pi * u[:, 14],
         erase=np.where(erased[:, None], box, 0),
     )
