@@ -35,7 +35,7 @@ def equal(one: dict, two: dict) -> bool:
 def trained(tmp_path_factory):
     """A finished training, its data, truth, settings and folder."""
     folder = tmp_path_factory.mktemp("trained")
-    data, truth = colours()
+    data, truth = colours(labels=48)
     settings = soft()
     return train_classifier(data, folder, settings, device="cpu"), data, truth, settings, folder
 
