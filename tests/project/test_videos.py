@@ -278,3 +278,26 @@ def test_a_fusion_pools_the_frames_of_a_video_and_exports_one_answer(tmp_path: P
         asked = suggest(project, 10, gain=False)
         videos = [q.detection_id.rpartition(":")[0] for q in asked.questions]
         assert len(videos) == len(set(videos)) <= 2
+
+
+def test_predict_gives_one_row_a_video_by_its_best_frame(tmp_path: Path, make_picture) -> None:
+    from ecotone.bundle.predict import predict_folder
+
+    with fused_project(tmp_path) as project:
+        project.fuse(use_context=False)
+        model = project.models / "latest"
+    folder = tmp_path / "herd" / "cam3"
+    make_picture(folder / "p.jpg", (150, 70, 40))
+    (folder / "noise.mp4").write_bytes(b"nothing" * 50)
+    cut(folder / "0.mp4", folder / "short.mp4", 0.6)
+    rows = {r["filePath"]: r for r in predict_folder(folder, model)}
+    assert set(rows) == {"0.mp4", "1.mp4", "noise.mp4", "p.jpg", "short.mp4"}
+    assert (rows["0.mp4"]["localClass"], rows["1.mp4"]["localClass"]) == ("red deer", "grey fox")
+    assert rows["p.jpg"]["frameNumber"] == "" and rows["p.jpg"]["localClass"]
+    assert "not a video" in rows["noise.mp4"]["error"]
+    every = [r for r in predict_folder(folder, model, frames="rate:2", every_frame=True)
+             if r["filePath"] == "0.mp4"]
+    assert [r["frameNumber"] for r in every] == ["0", "5", "10", "15", "20", "25", "30", "35"]
+    best = max((r for r in predict_folder(folder, model, every_frame=True)
+                if r["filePath"] == "0.mp4"), key=lambda r: r["classificationProbability"])
+    assert best["frameNumber"] == rows["0.mp4"]["frameNumber"]

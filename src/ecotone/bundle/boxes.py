@@ -15,6 +15,7 @@ from ecotone.ingest.results import FoundBox
 from ecotone.ingest.results_file import read_results
 from ecotone.ingest.text import some
 from ecotone.media.location import is_url
+from ecotone.media.video import is_video
 
 THRESHOLD = 0.2  # where neither the user nor the file says one
 
@@ -66,9 +67,12 @@ def _boxed(picture: Picture, boxes: Sequence[FoundBox], threshold: float) -> Pic
     kept = [box for box in ranked if box.confidence >= threshold]
     if not kept:
         empty = 1 - max((box.confidence for box in boxes), default=0.0)
-        return replace(picture, category=("blank",), confidence=np.float32([empty]))
-    whole = [box for box in kept if np.array_equal(box.bbox, WHOLE[0])][:1]
-    kept = [box for box in kept if not np.array_equal(box.bbox, WHOLE[0])]
+        frames = np.array([0]) if is_video(picture.path) else None
+        return replace(picture, category=("blank",), confidence=np.float32([empty]),
+                       frame_numbers=frames)
+    video = is_video(picture.path)
+    whole = [] if video else [b for b in kept if np.array_equal(b.bbox, WHOLE[0])][:1]
+    kept = [box for box in kept if video or not np.array_equal(box.bbox, WHOLE[0])]
     numbers = (*range(1, len(kept) + 1), *(0 for _ in whole))
     kept += whole
     return replace(
@@ -77,4 +81,5 @@ def _boxed(picture: Picture, boxes: Sequence[FoundBox], threshold: float) -> Pic
         numbers=numbers,
         category=tuple(box.category for box in kept),
         confidence=np.array([box.confidence for box in kept], dtype=np.float32),
+        frame_numbers=np.array([box.frame_number or 0 for box in kept]) if video else None,
     )

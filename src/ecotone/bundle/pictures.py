@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +22,8 @@ class Picture:
 
     file_path: posix, relative to the folder that was searched. boxes: (n, 4) float32, x y width
     height in 0..1. numbers: n, the last part of their ids, 0 for the whole picture. category: n of
-    `types.CATEGORIES`. confidence: (n,) float32.
+    `types.CATEGORIES`. confidence: (n,) float32. frame_numbers: (n,) of a video, None for a
+    picture.
     """
 
     file_path: str
@@ -32,6 +33,16 @@ class Picture:
     numbers: tuple[int, ...]
     category: tuple[str, ...]
     confidence: np.ndarray
+    frame_numbers: np.ndarray | None = None
+
+    def take(self, rows: np.ndarray) -> Picture:
+        """The same picture with some of its boxes."""
+        frames = None if self.frame_numbers is None else self.frame_numbers[rows]
+        return replace(
+            self, boxes=self.boxes[rows], numbers=tuple(self.numbers[r] for r in rows),
+            category=tuple(self.category[r] for r in rows), confidence=self.confidence[rows],
+            frame_numbers=frames,
+        )
 
     @property
     def media_id(self) -> str:

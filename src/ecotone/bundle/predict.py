@@ -18,6 +18,7 @@ from ecotone.bundle.boxes import with_boxes
 from ecotone.bundle.folder import Bundle
 from ecotone.bundle.network import NetworkModel, open_model
 from ecotone.bundle.pictures import Picture, find_pictures
+from ecotone.bundle.video_rows import pooled, with_frames
 from ecotone.errors import InputError
 from ecotone.export.detections import BOX, class_columns
 from ecotone.export.tables import TableWriter
@@ -78,10 +79,13 @@ def predict_folder(
     `network.open_model`. detections_json: a MegaDetector file; its boxes become rows, else the
     whole picture is one. options: batch_size, threshold (of the boxes; default: that of the
     training, else the file's), backend, runner, progress, engine (an `engine.runners.Engine`:
-    workers of Daft or Ray), and options of the encoder (`threads`).
+    workers of Daft or Ray), frames (of videos: "rate:1", "motion:16", "all"), every_frame (a row
+    for each of them; a video is one row else, by its best frame), and options of the encoder
+    (`threads`).
 
     A row: filePath, mediaID, deploymentID, detectionID, category, detectionConfidence,
-    bboxX..bboxHeight, localClass, scientificName, classificationProbability, alternatives, error.
+    bboxX..bboxHeight, frameNumber (where there are videos), localClass, scientificName,
+    classificationProbability, alternatives, error.
     A human, a vehicle or a blank picture gets a local class only where the model has one for it.
 
     Raises BackendError (the folder or the model), InputError (pictures, detections).
@@ -107,6 +111,8 @@ class Prediction:
         runner: Runner | None = None,
         progress: Progress | None = None,
         engine: Engine | None = None,
+        frames: str = "rate:1",
+        every_frame: bool = False,
         **options: Any,
     ) -> None:
         self.bundle: Bundle | NetworkModel = open_model(model_folder)
@@ -116,6 +122,8 @@ class Prediction:
             threshold = self.bundle.threshold if threshold is None else threshold
             self.items, told = with_boxes(self.items, Path(detections_json), threshold)
             self.notes = self.notes + told
+        self.items, told = with_frames(self.items, frames)
+        self.notes, self._every_frame = self.notes + told, every_frame
         self.backend = backend or self.bundle.backend(**options)
         self._batch_size, self._runner = batch_size, runner
         self._engine = None if engine is None or engine.here else engine
@@ -123,6 +131,7 @@ class Prediction:
         if self._engine is not None and backend is not None:
             raise InputError("an open backend stays in this process: leave it or the engine out.")
         self._say = progress or (lambda done, total, text: None)
+        self._videos = any(item.frame_numbers is not None for item in self.items)
 
     def pieces(self) -> Iterator[dict[str, np.ndarray]]:
         """The table in pieces of columns; one without rows when there are no pictures."""
@@ -156,7 +165,9 @@ class Prediction:
                 found[int(names[0])] = values
                 continue
             for number, row in zip(names, values, strict=True):
-                found.setdefault(int(number), []).append(row)
+                have = found.setdefault(int(number), [])
+                if not isinstance(have, str):  # of a video, other frames failed
+                    have.append(row)
             while ready < len(self.items):
                 have = found.get(ready, [])
                 if not isinstance(have, str) and len(have) < wanted[ready].sum():
@@ -172,19 +183,27 @@ class Prediction:
         return events_by(self._engine, self._model, self._options, jobs, self._batch_size)
 
     def _jobs(self, wanted: list[np.ndarray]) -> Iterator[Any]:
-        from ecotone.engine.local import Job
+        from ecotone.engine.local import Job, frame_jobs
 
         for number, (item, mask) in enumerate(zip(self.items, wanted, strict=True)):
             if mask.any():
                 ids = tuple(f"{number}:{i}" for i in np.flatnonzero(mask))
-                yield Job(str(number), item.path, ids, item.boxes[mask])
+                if item.frame_numbers is None:
+                    yield Job(str(number), item.path, ids, item.boxes[mask])
+                else:
+                    yield from frame_jobs(str(number), item.path, ids, item.boxes[mask],
+                                          item.frame_numbers[mask])
 
     def _matrix(self, rows: list[np.ndarray]) -> np.ndarray:
         return np.array(rows, dtype=np.float32).reshape(-1, len(self.bundle.classes))
 
     def _piece(self, results: list[tuple[Picture, np.ndarray | str]]) -> dict[str, np.ndarray]:
         """Columns of some pictures, a row a box."""
-        k = len(self.bundle.classes)
+        k, special = len(self.bundle.classes), self.bundle.special_classes
+        results = [
+            pooled(item, found, item.to_classify(special), self.bundle.classes, self._every_frame)
+            for item, found in results
+        ]
         values, errors = [np.zeros((0, k), dtype=np.float32)], []
         for item, found in results:
             rows = np.full((len(item.boxes), k), np.nan, dtype=np.float32)
@@ -204,11 +223,18 @@ class Prediction:
             "category": _texts(c for i in items for c in i.category),
             "detectionConfidence": sure,
             **{name: boxes[:, i] for i, name in enumerate(BOX)},
+            **({"frameNumber": _texts(_frames(items))} if self._videos else {}),
             **class_columns(
                 np.concatenate(values), self.bundle.classes, self.bundle.scientific_names
             ),
             "error": _texts(errors),
         }
+
+
+def _frames(items: Iterable[Picture]) -> Iterator[str]:
+    for item in items:
+        frames = item.frame_numbers
+        yield from [""] * len(item.boxes) if frames is None else map(str, frames.tolist())
 
 
 def _texts(values: Iterable[str]) -> np.ndarray:

@@ -32,12 +32,17 @@ from ecotone.cli.progress import progress
               help="MegaDetector json: classify its boxes instead of whole pictures.")
 @click.option("--threshold", type=click.FloatRange(0, 1), default=None,
               help="Boxes below it are left out; default: that of the training, else the file's.")
+@click.option("--frames", default="rate:1", show_default=True, metavar="rate:1|motion:16|all",
+              help="Which frames of a video are looked at.")
+@click.option("--every-frame", is_flag=True,
+              help="A row for each frame of a video; else one, by its best frame.")
 @click.option("--batch-size", type=click.IntRange(1, 4096), default=32, show_default=True)
 @with_engine
 @json_option
 def predict(pictures: str, model: Path, output: Path, detections: Path | None,
-            threshold: float | None, batch_size: int, as_json: bool, **engine: Any) -> None:
-    """Classify new PICTURES with a local model or a trained network, without a project.
+            threshold: float | None, frames: str, every_frame: bool, batch_size: int,
+            as_json: bool, **engine: Any) -> None:
+    """Classify new PICTURES and videos with a local model or a trained network, without a project.
 
     PICTURES is a folder, the URL of an object storage, or a list of paths and URLs.
     """
@@ -46,7 +51,8 @@ def predict(pictures: str, model: Path, output: Path, detections: Path | None,
     with progress() as report:
         result = predict_to_file(
             pictures, model, output, detections_json=detections, threshold=threshold,
-            batch_size=batch_size, progress=report, engine=engine_of(engine),
+            frames=frames, every_frame=every_frame, batch_size=batch_size, progress=report,
+            engine=engine_of(engine),
         )
 
     def lines() -> list[str]:

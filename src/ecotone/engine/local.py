@@ -18,6 +18,7 @@ import numpy as np
 from ecotone.backends.base import Outputs, run_backend
 from ecotone.errors import InputError, MediaError, MissingExtraError
 
+FRAMES = 32  # boxes of a video that are read in one go
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -85,6 +86,17 @@ class Failed:
     media_id: str
     reason: str
     detections: int
+
+
+def frame_jobs(
+    media_id: str, path: str | Path, ids: Sequence[str], boxes: np.ndarray, frames: np.ndarray
+) -> Iterator[Job]:
+    """Jobs of the n boxes (n, 4) on frames (n,) of one video, `FRAMES` at a time in the order of
+    the frames, so that memory stays bounded and each part is decoded in one go."""
+    order = np.argsort(frames, kind="stable")
+    for start in range(0, len(order), FRAMES):
+        some = order[start : start + FRAMES]
+        yield Job(media_id, path, tuple(ids[i] for i in some), boxes[some], frames[some])
 
 
 @dataclass(frozen=True, eq=False)

@@ -101,7 +101,7 @@ def _jobs(
         path = picture.path if is_url(picture.path) else str(Path(picture.path).resolve())
         if picture.detection_ids:
             jobs.append((place, Job(picture.media_id, path, tuple(picture.detection_ids),
-                                    picture.boxes), picture.file_path))
+                                    picture.boxes, picture.frame_numbers), picture.file_path))
         place += len(picture.detection_ids)
     if len({job.media_id for _, job, _ in jobs}) < len(jobs):
         raise InputError(f"{images}: two pictures have the same path below different roots; give "

@@ -24,7 +24,6 @@ from ecotone.project.networks import find_network
 from ecotone.types import Detections
 
 Progress = Callable[[int, int | None, str], None]
-FRAMES = 32  # boxes of a video that are read in one go
 ROWS, SECONDS = 1000, 10.0  # finished rows are written after so many, or after so long
 ZERO_SHOT = "openclip"  # takes the project's classes where no file names others
 
@@ -297,8 +296,8 @@ def jobs_of(
     path_of: dict[str, str], everything: Detections, pending: np.ndarray, videos: Container[str]
 ) -> Iterator[Any]:
     """One job a picture with all its pending boxes, in the order of the catalogue; of a video, one
-    for every `FRAMES` boxes in the order of its frames, so that memory stays bounded."""
-    from ecotone.engine.local import Job
+    some for its frames."""
+    from ecotone.engine.local import Job, frame_jobs
 
     rows = np.flatnonzero(pending)
     ids = everything.media_id[rows]
@@ -311,11 +310,8 @@ def jobs_of(
             names = tuple(everything.id[part])
             yield Job(medium, path_of[medium], names, everything.bbox[part])
             continue
-        part = part[np.argsort(everything.frame_number[part], kind="stable")]
-        for start in range(0, len(part), FRAMES):
-            some = part[start : start + FRAMES]
-            yield Job(medium, path_of[medium], tuple(everything.id[some]), everything.bbox[some],
-                      everything.frame_number[some])
+        yield from frame_jobs(medium, path_of[medium], everything.id[part], everything.bbox[part],
+                              everything.frame_number[part])
 
 
 def _pending(
