@@ -326,3 +326,20 @@ def test_scores_of_another_program_help(project, tmp_path):
     file.write_text("first,second,score\ncam1/p00_4.jpg,cam1/p01_0.jpg,4\n", encoding="utf-8")
     assert any("no score of two labelled" in n
                for n in project.match_individuals(scores=file).notes)
+
+
+@pytest.mark.filterwarnings("ignore")  # of Daft's and its processes
+def test_matching_by_an_engine_gives_the_same_answers(project, monkeypatch):
+    pytest.importorskip("daft")
+    monkeypatch.setattr("ecotone.reid.search_parts.LEAST", 8)
+    project.match_individuals()
+    one = by_file(project)
+    project.undo_individuals()
+    project.match_individuals(engine="daft", workers=2)
+    other = by_file(project)
+    assert list(one) == list(other)
+    for file, answer in one.items():
+        assert (answer.individual, answer.decision) == (
+            other[file].individual, other[file].decision)
+        assert [c[0] for c in answer.candidates] == [c[0] for c in other[file].candidates]
+        assert answer.probability == pytest.approx(other[file].probability, abs=1e-5)

@@ -75,6 +75,7 @@ def run_loose(
     failed: list[str] = []
     say(0, total, f"{model} by {engine.name}")
     work = work_of(spec, manifest, place.place, engine, batch_size, 0)
+    work.hashes = True  # by them a project knows the pictures, wherever they lie there
     with open_runner(engine if shards else None) as runner:
         for shard, result in run_shards(shards, work, runner):
             done, seen = done + result.rows, seen + shard.detections

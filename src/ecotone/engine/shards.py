@@ -63,7 +63,7 @@ class ShardWork:
 
     model, classes, options: as `backends.open_backend` takes them. scores, embeddings: what to
     keep. prints: fingerprints of the model as the caller has it; another one is refused. threads:
-    that decode, 0 is one a core.
+    that decode, 0 is one a core. hashes: keep the content hash of each picture.
     """
 
     output: str
@@ -75,6 +75,7 @@ class ShardWork:
     prints: Mapping[str, str]
     batch_size: int = 32
     threads: int = 0
+    hashes: bool = False
     backend: Any = field(default=None, repr=False)  # open already: in the caller's process
 
     def __getstate__(self) -> dict[str, Any]:
@@ -89,6 +90,11 @@ class ShardWork:
         for result in run_jobs(shard.jobs, self.backend, self.batch_size, self.scores,
                                self.embeddings, runner):
             columns.add(result)
+        if self.hashes:
+            from ecotone.ingest.folder import content_hash_at
+
+            paths = [str(job.path) for job in shard.jobs]
+            columns.hashes = list(runner.map(content_hash_at, paths))
         output = Output(self.output)
         data = columns.parquet()
         output.write(shard_file(shard.name), data)
@@ -133,6 +139,7 @@ class _Columns:
 
     def __init__(self, shard: ShardJobs) -> None:
         self.shard = shard
+        self.hashes: list[str] = []
         self._reasons: dict[str, str] = {}
         self._ids = [i for job in shard.jobs for i in job.detection_ids]
         self._place = {i: n for n, i in enumerate(self._ids)}
@@ -204,6 +211,9 @@ class _Columns:
             "bbox": pa.FixedSizeListArray.from_arrays(boxes.astype(np.float32).ravel(), 4),
             "error": pa.array(errors, pa.string()),
         }
+        if self.hashes:
+            found = np.repeat(np.array(self.hashes, dtype=object), counts)
+            columns["contentHash"] = pa.array(found.tolist(), pa.string())
         if self._embeddings is not None:
             flat = pa.array(self._embeddings.ravel(), pa.float16())
             width = self._embeddings.shape[1]

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from ecotone.errors import EcotoneError, InputError, MissingExtraError
 from ecotone.ingest.events import iso_time
 from ecotone.ingest.text import some
-from ecotone.media.location import open_seekable
+from ecotone.media.location import is_url, location, open_seekable
 from ecotone.media.video import ENDINGS as VIDEOS
 from ecotone.media.video import have_video, is_video
 
@@ -214,6 +214,19 @@ def content_hash(path: Path, size: int) -> str:
     """
     with path.open("rb") as handle:
         return _hash(handle, size)
+
+
+def content_hash_at(where: str) -> str:
+    """`content_hash` of a file or URL, "" where it cannot be read."""
+    try:
+        if not is_url(where):
+            return content_hash(Path(location(where)), os.path.getsize(location(where)))
+        with open_seekable(where) as handle:
+            size = handle.seek(0, os.SEEK_END)
+            handle.seek(0)
+            return _hash(handle, size)
+    except Exception:  # object storages fail in any way there is
+        return ""
 
 
 def _hash(handle: BinaryIO, size: int) -> str:

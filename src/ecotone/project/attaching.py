@@ -43,8 +43,9 @@ def attach(
     """Attach the committed shards of a folder or URL that `ecotone classify --output` wrote.
 
     They stay where they are. A row belongs to the detection of its id, else to that of its picture
-    (by path) and box; newer rows of a detection replace older ones. Results of the same model that
-    were made in another way are dropped, as by `classify`.
+    (by path, or by content) and box, never to a picture of another content; newer rows of a
+    detection replace older ones. Results of the same model that were made in another way are
+    dropped, as by `classify`.
     Raises InputError when nothing is there, FormatError, ProjectError without pictures.
     """
     output, say = Output(place), progress or (lambda done, total, text: None)
@@ -209,9 +210,11 @@ class _Finder:
         everything: Detections = self._catalog.detections()
         self._row = {i: n for n, i in enumerate(everything.id)}
         self._everything = everything
-        self._boxes: dict[str, list[int]] | None = None
+        self._boxes: dict[str, list[int]] = {}
+        self._by_hash: dict[str, str] = {}
         self._index: MediaIndex | None = None
         self._media = self._catalog.media()
+        self._hash = dict(zip(self._media.id, self._media.content_hash, strict=True))
         self._known = set(self._media.id)
 
     def knows(self, media_id: str) -> bool:
@@ -223,33 +226,45 @@ class _Finder:
 
         Raises ProjectError when the file is missing or damaged.
         """
-        table = linked.read_table(where, ("id", "filePath", "location", "bbox", "error"), size)
+        names = ("id", "filePath", "location", "bbox", "error", "contentHash")
+        table = linked.read_table(where, names, size)
         good = np.asarray(table.column("error").is_null())
-        ids = table.column("id").to_pylist()
         boxes = np.asarray(table.column("bbox").combine_chunks().flatten()).reshape(-1, 4)
-        found = np.array([self._row.get(i, -1) for i in ids], dtype=np.int64)
+        hashes = np.full(len(good), "", dtype=object)
+        if "contentHash" in table.column_names:
+            hashes[:] = table.column("contentHash").to_pylist()
+        found = np.array([self._row.get(i, -1) for i in table.column("id").to_pylist()], np.int64)
         near = np.abs(self._everything.bbox[found] - boxes).max(axis=1, initial=0) <= NEAR
-        found[~near] = -1
+        same = np.array([self._same(self._everything.media_id[n], h)
+                         for n, h in zip(found, hashes, strict=True)], dtype=bool)
+        found[~near | ~same] = -1
         lost = np.flatnonzero(good & (found < 0))
         if len(lost):
-            found[lost] = self._by_path(
-                [table.column("location")[int(n)].as_py() for n in lost],
-                [table.column("filePath")[int(n)].as_py() for n in lost], boxes[lost])
+            texts = [table.column(name).take(lost).to_pylist() for name in ("location", "filePath")]
+            found[lost] = self._elsewhere(*texts, hashes[lost], boxes[lost])
         rows = np.flatnonzero(good & (found >= 0))
         return self._everything.id[found[rows]].tolist(), rows, int((good & (found < 0)).sum())
 
-    def _by_path(self, places: list[str], paths: list[str], boxes: np.ndarray) -> np.ndarray:
+    def _same(self, media_id: str, content: str) -> bool:
+        """Whether a picture may have this content."""
+        return not content or self._hash.get(media_id, content) in ("", content)
+
+    def _elsewhere(
+        self, places: list[str], paths: list[str], hashes: np.ndarray, boxes: np.ndarray
+    ) -> np.ndarray:
+        """Rows of detections by the paths of their pictures, else by their content; -1: none."""
         if self._index is None:
             self._index = MediaIndex(self._media.path, self._media.file_path)
-            self._boxes = {}
+            self._by_hash = {h: m for m, h in reversed(self._hash.items()) if h}
             for n, medium in enumerate(self._everything.media_id):
                 self._boxes.setdefault(medium, []).append(n)
-        media = self._index.find(places).rows
-        told = self._index.find(paths).rows
+        told = [[self._media.id[r] if r >= 0 else "" for r in self._index.find(texts).rows]
+                for texts in (places, paths)]
         out = np.full(len(boxes), -1, dtype=np.int64)
-        for n, (first, second) in enumerate(zip(media, told, strict=True)):
-            row = first if first >= 0 else second
-            for k in self._boxes.get(self._media.id[row], ()) if row >= 0 else ():
+        for n, content in enumerate(hashes):
+            media = [m for m in (told[0][n], told[1][n]) if m and self._same(m, content)]
+            media += [self._by_hash[content]] if content in self._by_hash else []
+            for k in self._boxes.get(media[0], ()) if media else ():
                 if np.abs(self._everything.bbox[k] - boxes[n]).max() <= NEAR:
                     out[n] = k
         return out
