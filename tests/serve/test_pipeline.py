@@ -12,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from ecotone.bundle.predict import predict_folder
 from ecotone.errors import InputError
 from ecotone.serve.limits import Limits
 from ecotone.serve.metrics import Metrics
@@ -234,6 +235,21 @@ def test_a_project_means_its_latest_model(model_folder, tmp_path):
     (tmp_path / "models" / "latest").symlink_to(model_folder)
     (tmp_path / "ecotone.toml").write_text("", encoding="utf-8")
     assert open_model(tmp_path).name == "run-1"
+
+
+def test_a_trained_network_is_served_as_predict_runs_it(make_client, onnx_model, pictures):
+    (onnx_model.parent / "model.json").unlink()
+    onnx = pytest.importorskip("onnx")
+    model = onnx.load(onnx_model)
+    for key, value in (("classes", '["red deer", "grey fox", "wild boar"]'),
+                       ("preprocessing", '{"preset": "unit"}')):  # fmt: skip
+        model.metadata_props.add(key=key, value=value)
+    onnx.save(model, onnx_model)
+    client = make_client(open_model(onnx_model))
+    for row in list(predict_folder(pictures, onnx_model))[:4]:
+        found = client.predict((pictures / row["filePath"]).read_bytes()).json()
+        assert found["label"] == row["localClass"]
+        assert found["probability"] == pytest.approx(row["classificationProbability"], abs=1e-6)
 
 
 @settings(max_examples=25, deadline=None,

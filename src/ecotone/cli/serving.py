@@ -15,7 +15,7 @@ from ecotone.cli.common import example
     "curl --data-binary @a.jpg -H 'Content-Type: image/jpeg' http://127.0.0.1:8000/v1/predict",
 ))
 @click.option("--model", required=True, type=click.Path(exists=True, path_type=Path),
-              help="The folder of a local model, or a project: its latest one.")
+              help="The folder of a local model or trained network, or a project: its latest one.")
 @click.option("--host", default="127.0.0.1", show_default=True,
               help="Where to listen; 0.0.0.0 lets other computers in (give a token then).")
 @click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True,

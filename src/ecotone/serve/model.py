@@ -36,7 +36,7 @@ class Model(Protocol):
 
 
 class LocalModel:
-    """The folder of a local model, run as `ecotone predict` runs it."""
+    """A local model or a trained network, run as `ecotone predict` runs it."""
 
     def __init__(self, bundle: Any, backend: Any) -> None:
         self._bundle, self._backend = bundle, backend
@@ -57,8 +57,9 @@ class LocalModel:
         """(n, K) float32, rows sum to 1. Raises BackendError when the model fails."""
         from ecotone.backends.base import run_backend
 
-        outputs = run_backend(self._backend, batch, scores=False)
-        return self._bundle.predict_proba(outputs.embeddings)
+        scores = self._bundle.needs_scores
+        outputs = run_backend(self._backend, batch, scores=scores, embeddings=not scores)
+        return self._bundle.probabilities(outputs)
 
     def about(self) -> dict[str, Any]:
         """Preprocessing and the training card."""
@@ -66,20 +67,20 @@ class LocalModel:
 
 
 def open_model(path: str | Path) -> LocalModel:
-    """The local model at a path: its folder, `models/latest`, or a project's folder, whose latest
-    model is taken.
+    """The model at a path: the folder of a local model, `models/latest`, a trained network or its
+    folder, or a project's folder, whose latest local model is taken.
 
     Raises BackendError naming what is missing or damaged.
     """
-    from ecotone.bundle.folder import load_bundle
+    from ecotone.bundle import network
 
     path = Path(path)
     if (path / PROJECT).is_file():
         path = path / "models" / "latest"
-    bundle = load_bundle(path)
+    bundle = network.open_model(path)
     # Batches are small and decoders need the cores; half of the time else goes in waiting.
-    network = str(bundle.info.get("file") or "").lower().endswith(".onnx")
-    model = LocalModel(bundle, bundle.backend(**({"spin": False} if network else {})))
+    onnx = str(bundle.info.get("file") or "").lower().endswith(".onnx")
+    model = LocalModel(bundle, bundle.backend(**({"spin": False} if onnx else {})))
     shape = model._backend.preprocessing.shape
     # The first run of a session is slow, and a model that cannot run shows before it is asked.
     model.probabilities(np.zeros((1, *shape), dtype=model._backend.preprocessing.dtype))
