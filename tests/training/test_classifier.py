@@ -36,7 +36,7 @@ def trained(tmp_path_factory):
     """A finished training, its data, truth, settings and folder."""
     folder = tmp_path_factory.mktemp("trained")
     data, truth = colours(labels=48)
-    settings = soft()
+    settings = soft(validation=0.35)
     return train_classifier(data, folder, settings, device="cpu"), data, truth, settings, folder
 
 
