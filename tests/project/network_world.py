@@ -67,7 +67,10 @@ def knowing(data: Any, folder: Path, settings: Any, **_: Any) -> Any:
     x = np.repeat(colours, k, axis=0)
     y = np.tile(np.arange(k), len(colours))
     model = LogisticRegression(C=10, max_iter=200).fit(x, y, data.target.ravel() + 1e-6)
-    return _made(data, folder, settings, model.coef_.T, model.intercept_, np.eye(k))
+    weights, bias = model.coef_.T, model.intercept_
+    if k == 2:  # one row says both
+        weights, bias = np.hstack([-weights, weights]) / 2, np.r_[-bias, bias] / 2
+    return _made(data, folder, settings, weights, bias, np.eye(k))
 
 
 def heart(data: Any, folder: Path, settings: Any, **_: Any) -> Any:

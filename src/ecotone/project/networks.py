@@ -38,9 +38,12 @@ class NetworkInfo:
         """What there is to say of it in one line."""
         if not self.finished:
             return f"{self.name} (not finished; run ecotone train again to go on)"
-        best = {k: v for k, v in (self.card.get("best") or {}).items()
-                if k in ("accuracy", "loss") and isinstance(v, (int, float))}
-        said = [f"{best['accuracy']:.1%} of held-out labels right"] if "accuracy" in best else []
+        right = (self.card.get("best") or {}).get("accuracy")
+        kind = (self.card.get("validation") or {}).get("kind", "")
+        said = [f"{right:.1%} right of {kind}"] if isinstance(right, (int, float)) else []
+        kept = self.card.get("round") or {}
+        said += [f"fusion takes its {kept['used']}" if kept.get("accepted") else
+                 "not kept for fusion"] if kept else []
         classes = self.card.get("classes") or ()
         return ", ".join([f"{self.name}: {len(classes)} classes", *said])
 

@@ -17,6 +17,7 @@ from ecotone.project.asked_report import collect_acceptance, collect_questions
 from ecotone.project.discover_report import collect_discovery
 from ecotone.project.gathering import DETECTOR
 from ecotone.project.individual_report import collect_individuals
+from ecotone.project.network_report import collect_networks
 from ecotone.project.overview import collect_overview
 from ecotone.project.records import LATEST, REPORTED, read_record
 from ecotone.project.refined_report import collect_refinement
@@ -112,6 +113,7 @@ def collect(project: Any, progress: Progress | None = None) -> ReportData:
         overview=collect_overview(project, media, detections, labels, acceptance),
         discovery=collect_discovery(project, media, detections, record, progress),
         individuals=collect_individuals(project, media, detections, progress),
+        networks=collect_networks(project),
     )
 
 

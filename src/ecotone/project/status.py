@@ -18,8 +18,8 @@ class Status:
 
     counts: rows by kind. scores and embeddings: detections that each model has seen. studies: one
     line a kept study; shifts: one line a corrected clock. questions: the queue of `suggest`;
-    discovered: what `discover` proposes; accepted: what was kept of `accept`. next: the command to
-    run next; why: the reason.
+    discovered: what `discover` proposes; accepted: what was kept of `accept`;
+    networks: a line each. next: the command to run next; why: the reason.
     """
 
     project: Path
@@ -42,6 +42,7 @@ class Status:
     accepted: str = ""
     individuals: str = ""
     detectors: dict[str, int] = field(default_factory=dict)
+    networks: list[str] = field(default_factory=list)
 
     def boxes_by(self) -> str:
         """Which detectors have looked at how many pictures, for people."""
@@ -68,6 +69,7 @@ class Status:
         lines.append(f"embeddings   {', '.join(seen) or 'none'}")
         lines.append(f"fused        {self.fused or 'not yet'}")
         lines.append(f"refined      {self.refined or 'not yet'}")
+        lines += [f"network      {network}" for network in self.networks]
         lines += [f"individuals  {self.individuals}"] if self.individuals else []
         lines += [f"questions    {self.questions}"] if self.questions else []
         lines += [f"discovered   {self.discovered}"] if self.discovered else []
@@ -84,6 +86,7 @@ class Status:
 
 def status(project: Any) -> Status:
     """Look at a project without changing it."""
+    from ecotone.project.networks import networks
     from ecotone.store.vectors import embedding_models, score_models
 
     catalog = project.catalog
@@ -108,7 +111,7 @@ def status(project: Any) -> Status:
         why, studies_of(catalog), shifts_of(catalog),
         f"{asked - answered:,} of {asked:,} open ({table.run[0]})" if asked else "",
         discovered_by(catalog), accepted_by(catalog, latest), individuals_of(catalog),
-        detectors_of(catalog),
+        detectors_of(catalog), [n.line() for n in networks(project)],
     )
 
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ecotone.report.acceptance import AcceptanceData
     from ecotone.report.discovery import DiscoveryData
     from ecotone.report.individuals import IndividualsData
+    from ecotone.report.networks import NetworksData
     from ecotone.report.overview import OverviewData
     from ecotone.report.questions import QuestionsData
     from ecotone.report.refinement import RefinementData
@@ -184,6 +185,7 @@ class ReportData:
     discovery: DiscoveryData | None = None
     individuals: IndividualsData | None = None
     overview: OverviewData | None = None
+    networks: NetworksData | None = None
 
     def __post_init__(self) -> None:
         k = len(self.classes)

@@ -13,7 +13,7 @@ import numpy as np
 
 from ecotone.evaluation.baselines import LOCAL_ONLY
 from ecotone.evaluation.metrics import confusion
-from ecotone.report import acceptance, discovery, individuals, overview, svg
+from ecotone.report import acceptance, discovery, individuals, networks, overview, svg
 from ecotone.report.calibration import Bins, bins_of, reliability_chart
 from ecotone.report.classes import DETECTOR, class_rows, dumbbells, found_bar, recall_bar
 from ecotone.report.confusion import Matrix, Mixup, confusion_chart, matrix_of, mixups_of
@@ -75,6 +75,7 @@ def render(data: ReportData) -> str:
         most_local=MOST_LOCAL,
         refinement=view_of(data.refinement) if data.refinement else None,
         who_chart=individuals.curve_chart(data.individuals) if data.individuals else "",
+        network_chart=networks.training_chart(data.networks) if data.networks else "",
         acceptance=acceptance.view_of(data.acceptance) if data.acceptance else None,
         overview=overview.view_of(data.overview) if data.overview else None,
         found_new=None if data.discovery is None else (
