@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from ecotone.context.choosing import Gate, default_pool, mean_and_error, same_share
 from ecotone.context.model import BOUND, Columns, fit_context
 from ecotone.context.neighbours import WINDOWS, neighbour_evidence, window_sums
-from ecotone.context.when import covers_the_year, seconds_of, situation
+from ecotone.context.when import covers_the_year, name_numbers, seconds_of, situation
 from tests.context.worlds import world
 
 
@@ -37,7 +37,7 @@ def test_window_sums_are_those_of_two_loops(seed, n, width):
     seconds[rng.random(n) < 0.2] = np.nan
     values = rng.dirichlet(np.ones(3), size=n)
     rows = np.flatnonzero(rng.random(n) < 0.7)
-    found = window_sums(values, key, seconds, width, rows)
+    found = window_sums(values, name_numbers(key), seconds, width, rows)
     expected = slow_sums(values, key, seconds, width, rows)
     assert np.allclose(found[0], expected[0], atol=1e-9)
     assert np.array_equal(found[1], expected[1])

@@ -97,7 +97,7 @@ def test_few_files_are_open_at_once(catalog, folder, monkeypatch):
             writer.flush()
     view = open_embeddings(catalog, folder, "enc", names(range(12)))
     assert view[:][:, 0].tolist() == list(range(12))
-    assert len(view._shelf._open) <= 3
+    assert len(view._shelf._open) == 1
 
 
 def test_a_missing_shard_is_one_line(catalog, folder):

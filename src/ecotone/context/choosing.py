@@ -9,9 +9,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ecotone.context.when import name_numbers
 from ecotone.fusion.local_model import softmax
 from ecotone.hierarchy.bursts import FEW, pool_bursts
 
+BLOCK = 65536  # pairs looked at at once
 ENOUGH = 200  # labels from which on the gate may depend on how unsure the image is
 LEVELS = (0.25, 0.5, 0.75, 1.0)  # of the gate; 0, image only, is the candidate beside them all
 SLOPES = (0.0, -0.8, 0.8)
@@ -140,13 +142,18 @@ def same_share(proba: np.ndarray, event: np.ndarray) -> float:
     Maximum likelihood of s in sum log(s B + 1 - s) over pairs that follow each other, B the Bayes
     factor of one class for both against two; 0 where there are fewer than `FEW` pairs.
     """
-    order = np.argsort(event.astype(str), kind="stable")
+    number = name_numbers(event)
+    order = np.argsort(number, kind="stable")
     first, second = order[:-1], order[1:]
-    pair = (event[first] == event[second]) & (event[first] != "")
+    pair = (number[first] == number[second]) & (number[first] >= 0)
     if pair.sum() < FEW:
         return 0.0
     prior = np.maximum(proba.mean(axis=0), 1e-6)
-    factor = (proba[first[pair]] * proba[second[pair]] / prior).sum(axis=1)
+    first, second = first[pair], second[pair]
+    factor = np.empty(len(first))
+    for start in range(0, len(first), BLOCK):
+        some = slice(start, start + BLOCK)
+        factor[some] = (proba[first[some]] * proba[second[some]] / prior).sum(axis=1)
     share = 0.5
     for _ in range(100):
         share = float((share * factor / (share * factor + 1.0 - share)).mean())

@@ -40,7 +40,8 @@ class GivenImage:
     def proba(self, evidence: np.ndarray) -> np.ndarray:
         """Posteriors (N, K) float64, away from 0."""
         p = np.asarray(evidence, dtype=np.float64) + TINY
-        return p / p.sum(axis=1, keepdims=True)
+        p /= p.sum(axis=1, keepdims=True)
+        return p
 
 
 @dataclass(frozen=True, eq=False)
@@ -172,7 +173,9 @@ def as_evidence(evidence: object, classes: Sequence[str] | None) -> GlobalScores
             raise InputError(
                 f"evidence: row {int(bad.argmax())} is no distribution; give probabilities."
             )
-        return array.astype(np.float64) / array.sum(axis=1, keepdims=True)
+        out = array.astype(np.float64)
+        out /= out.sum(axis=1, keepdims=True)
+        return out
     if array.ndim != 1:
         raise InputError(
             f"evidence: found shape {array.shape}; give posteriors (N, K), GlobalScores, or N "

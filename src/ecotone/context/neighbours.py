@@ -50,7 +50,7 @@ def neighbour_evidence(
     """
     asked = np.arange(len(proba)) if rows is None else np.asarray(rows)
     for window in WINDOWS:
-        total, count = window_sums(proba, getattr(where, window.key), where.seconds,
+        total, count = window_sums(proba, where.numbers(window.key), where.seconds,
                                    window.seconds, asked)
         a = window.smoothing
         mean = (total + a * prior) / (count + a)[:, None]
@@ -62,8 +62,9 @@ def window_sums(
     rows: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Sums (n, K) over the other pictures with the same key at most `width` seconds away, and how
-    many there are (n,). Pictures with an empty key, or (with a width) without a time, have none."""
-    usable = np.array([k != "" for k in key], dtype=bool)
+    many there are (n,). key: numbers (N,). Pictures with a key below 0, or (with a width) without a
+    time, have none."""
+    usable = key >= 0
     if width is not None:
         usable &= ~np.isnan(seconds)
     total = np.zeros((len(rows), values.shape[1]))
@@ -73,7 +74,7 @@ def window_sums(
         return total, count
     inside = np.flatnonzero(usable)
     place = np.full(len(key), -1)
-    place[inside] = np.unique(key[inside].astype(str), return_inverse=True)[1]
+    place[inside] = np.unique(key[inside], return_inverse=True)[1]
     inside = inside[np.isin(place[inside], place[rows[at]])]
     clock = np.zeros(len(key)) if width is None else seconds
     inside = inside[np.lexsort((clock[inside], place[inside]))]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -36,6 +37,17 @@ class Situation:
     def __len__(self) -> int:
         return len(self.site)
 
+    @cached_property
+    def _places(self) -> dict[str, np.ndarray]:
+        return {}
+
+    def numbers(self, key: str) -> np.ndarray:
+        """(N,) int of "site", "camera" or "event" in the order of their names, -1 for "": a million
+        names are sorted once, not for every window."""
+        if key not in self._places:
+            self._places[key] = name_numbers(getattr(self, key))
+        return self._places[key]
+
     def says_anything(self) -> bool:
         """Whether any place, time or event is known."""
         return bool(
@@ -47,6 +59,13 @@ class Situation:
         return Situation(
             self.site[rows], self.camera[rows], self.seconds[rows], self.event[rows]
         )
+
+
+def name_numbers(names: Sequence[str]) -> np.ndarray:
+    """(N,) int of names in their order, -1 for ""."""
+    every = names.tolist() if isinstance(names, np.ndarray) else list(names)
+    number = {name: n for n, name in enumerate(sorted(set(every) - {""}))}
+    return np.fromiter((number.get(name, -1) for name in every), dtype=np.int64, count=len(every))
 
 
 def situation(
@@ -122,7 +141,7 @@ def _events(camera: np.ndarray, seconds: np.ndarray) -> np.ndarray:
     rows = np.flatnonzero(~np.isnan(seconds))
     if not len(rows):
         return events
-    place = np.unique(camera.astype(str), return_inverse=True)[1]
+    place = name_numbers(camera)
     rows = rows[np.lexsort((seconds[rows], place[rows]))]
     starts = np.ones(len(rows), dtype=bool)
     starts[1:] = (np.diff(place[rows]) != 0) | (np.diff(seconds[rows]) > EVENT_GAP)

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ecotone.project.gathering import Gathered
+from ecotone.project.gathering import Gathered, media_rows
 from ecotone.project.records import held_scores
 
 MAY_LOSE = 0.003  # of accuracy out of fold, labels weighted as the run weighs them
@@ -83,7 +83,7 @@ def _learn(
 
     wanted = set(held["ids"])  # in the order of the detections, as these are
     rows = np.flatnonzero(np.fromiter((i in wanted for i in gathered.detections.id), dtype=bool))
-    evidence = np.array(proba[:], dtype=np.float64)
+    evidence = np.array(proba[:])
     evidence[rows] = held["proba"]  # what the image says of a labelled row without its label
     labels = np.full(len(gathered), None, dtype=object)
     labels[rows] = held["labels"]
@@ -93,9 +93,8 @@ def _learn(
 
 def situation_of(project: Any, gathered: Gathered) -> dict[str, Any]:
     """Site (the location's name, else the deployment), camera, time and event of each detection."""
-    media = project.catalog.media()
-    row_of = {name: row for row, name in enumerate(media.id)}
-    rows = np.array([row_of[m] for m in gathered.detections.media_id], dtype=np.intp)
+    media = project.catalog.places()
+    rows = media_rows(media, gathered.detections)
     camera = media.deployment_id[rows]
     site = places_of(project.catalog, gathered.detections)
     event = media.event_id[rows]
@@ -105,11 +104,10 @@ def situation_of(project: Any, gathered: Gathered) -> dict[str, Any]:
 
 def places_of(catalog: Any, detections: Any) -> np.ndarray:
     """The site of each detection, (N,) str: the location's name, else the deployment."""
-    media, places = catalog.media(), catalog.deployments()
+    media, places = catalog.places(), catalog.deployments()
     location = {d: name for d, name in zip(places.id, places.location_name, strict=True) if name}
-    camera = dict(zip(media.id, media.deployment_id, strict=True))
-    return np.array([location.get(camera[m], camera[m]) for m in detections.media_id],
-                    dtype=object)
+    camera = media.deployment_id[media_rows(media, detections)]
+    return np.array([location.get(c, c) for c in camera], dtype=object)
 
 
 def _note(said: dict[str, Any]) -> str:

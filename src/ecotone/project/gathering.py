@@ -107,7 +107,7 @@ def gather(
         scores[DETECTOR] = detector_scores(detections)
     return Gathered(
         detections, values if stored else values[:], scores, labels,
-        groups_of(catalog.media(), detections, labels, project.config.group_by),
+        groups_of(catalog.places(), detections, labels, project.config.group_by),
         local, taxonomy_of(catalog, scores), model, notes, catalog.label_names(),
     )
 
@@ -250,17 +250,23 @@ def detector_scores(detections: Detections) -> GlobalScores:
     return GlobalScores(values, CATEGORIES, complete=False)
 
 
+def media_rows(media: Any, detections: Detections) -> np.ndarray:
+    """The row (N,) of each detection's medium in a table of all media."""
+    from ecotone.store.locate import as_bytes, locate
+
+    return locate(as_bytes(detections.media_id), as_bytes(media.id))
+
+
 def groups_of(media: Any, detections: Detections, labels: np.ndarray, by: str) -> np.ndarray:
     """Group names (N,) str: deployment or event, joined over pictures with the same content.
 
     by: "deployment", "event", or "auto": deployment when labels come from at least 5 of them.
     """
-    row_of = {medium: row for row, medium in enumerate(media.id)}
-    rows = np.array([row_of[m] for m in detections.media_id], dtype=np.intp)
-    labelled = np.zeros(len(row_of), dtype=bool)
+    rows = media_rows(media, detections)
+    labelled = np.zeros(len(media.id), dtype=bool)
     labelled[rows[[label is not None for label in labels]]] = True
     units, _ = make_units(
-        len(row_of),
+        len(media.id),
         locations=None if by == "event" else media.deployment_id,
         events=media.event_id,
         duplicates=[media.content_hash],

@@ -17,7 +17,7 @@ from ecotone.errors import InputError, ProjectError
 from ecotone.labelling import Gain
 from ecotone.labelling.suggesting import RARE, UNREACHED
 from ecotone.project.fusing import ensure_embeddings, fit
-from ecotone.project.gathering import DETECTOR, Gathered, gather
+from ecotone.project.gathering import DETECTOR, Gathered, gather, media_rows
 from ecotone.project.known_views import stored_sets, target_of
 from ecotone.project.learning_curve import gain_of
 from ecotone.project.questions import SuggestResult, questions_of, write_questions
@@ -139,9 +139,8 @@ def places_of(
 ) -> tuple[np.ndarray | None, np.ndarray]:
     """Site (N,) of each detection, None where all are of one, and burst (N,): its event, else its
     picture."""
-    media = project.catalog.media()
-    row_of = {medium: row for row, medium in enumerate(media.id)}
-    at = np.array([row_of[m] for m in gathered.detections.media_id], dtype=np.intp)
+    media = project.catalog.places()
+    at = media_rows(media, gathered.detections)
     site, event = media.deployment_id[at], media.event_id[at]
     burst = np.where(event != "", event, gathered.detections.media_id)
     return (site if len(set(site.tolist())) > 1 else None), burst

@@ -38,6 +38,7 @@ from ecotone.store.tables import (
     MediaTable,
     NewLabel,
     NewMedium,
+    PlaceTable,
     Run,
     TimeShift,
 )
@@ -108,6 +109,10 @@ class Catalog:
     def media(self) -> MediaTable:
         """All media, in the order they were added."""
         return media_rows.read_media(self.connection)
+
+    def places(self) -> PlaceTable:
+        """Where and when all media were taken, in the order they were added."""
+        return media_rows.read_places(self.connection)
 
     def files(self) -> list[KnownFile]:
         """The files of all media, as they were when last looked at."""

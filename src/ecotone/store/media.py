@@ -17,6 +17,7 @@ from ecotone.store.tables import (
     KnownFile,
     MediaTable,
     NewMedium,
+    PlaceTable,
     absolute,
     columns,
 )
@@ -38,6 +39,12 @@ _MEDIA = """SELECT m.id, m.root, m.file_path, m.deployment_id, m.deployment_from
     (SELECT deployment_id, seconds, time_zone, max(n) FROM time_shift GROUP BY deployment_id) s
     ON s.deployment_id = m.deployment_id WHERE m.n > ? AND m.n <= ? ORDER BY m.n"""
 EVERY = (0, 2**62)  # numbers of media
+
+
+_PLACES = """SELECT m.id, m.deployment_id, m.event_id, m.content_hash, m.timestamp,
+    coalesce(s.seconds, 0.0) FROM medium m LEFT JOIN
+    (SELECT deployment_id, seconds, max(n) FROM time_shift GROUP BY deployment_id) s
+    ON s.deployment_id = m.deployment_id ORDER BY m.n"""
 
 
 _DETECTIONS = """SELECT m.id || ':' || d.number, m.id, d.x, d.y, d.width, d.height, d.category,
@@ -73,6 +80,12 @@ def read_media(
         content, width.astype(np.int64), height.astype(np.int64), camera, detector, failure,
         timestamp, zone, rate.astype(np.float64), frames.astype(np.int64), _numbers(processed),
     )
+
+
+def read_places(connection: sqlite3.Connection) -> PlaceTable:
+    """Where and when all media were taken: a fifth of what `read_media` holds."""
+    *texts, time, seconds = read_columns(connection, _PLACES, 6)
+    return PlaceTable(*texts, shifted(time, seconds))
 
 
 def _numbers(texts: np.ndarray) -> np.ndarray:

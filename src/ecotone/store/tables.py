@@ -68,6 +68,21 @@ class MediaTable:
 
 
 @dataclass(frozen=True, eq=False)
+class PlaceTable:
+    """Where and when the pictures were taken, in the order they were added: id, deployment_id,
+    event_id, content_hash, timestamp (corrected): (M,) str, as in `MediaTable`."""
+
+    id: np.ndarray
+    deployment_id: np.ndarray
+    event_id: np.ndarray
+    content_hash: np.ndarray
+    timestamp: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.id)
+
+
+@dataclass(frozen=True, eq=False)
 class DeploymentTable:
     """Deployments: id, location_name, start, end (ISO 8601), time_zone (as given, "" = nobody
     said): (D,) str; latitude, longitude (D,) float64 degrees or NaN; media (D,) int64 number of

@@ -19,7 +19,7 @@ from ecotone.store.locate import Index, as_bytes, locate
 from ecotone.store.npz_maps import Member, members
 from ecotone.types import GlobalScores
 
-OPEN = 16  # shards mapped at once: each holds a file open, and its pages count as memory
+OPEN = 24  # arrays mapped at once: each holds a file open, and its pages count as memory
 BLOCK = 16384
 
 
@@ -48,7 +48,7 @@ class Shelf:
         if found is None:
             found = self._map(file, name)
         self._open[file, name] = found
-        while len(self._open) > 3 * OPEN:
+        while len(self._open) > OPEN:
             self._open.popitem(last=False)
         return found
 
