@@ -162,6 +162,12 @@ def plain(value: Any) -> Any:
     return value
 
 
+def need_some(result: Any) -> None:
+    """End with status 1 when all that was tried failed: nothing was done, now or before."""
+    if result.failed and not result.done + result.skipped:
+        raise click.exceptions.Exit(1)
+
+
 def first_lines(problems: Iterable[str], most: int = 10) -> list[str]:
     """The first problems, indented, and how many more there are."""
     problems = list(problems)

@@ -12,6 +12,7 @@ from ecotone.cli.common import (
     first_lines,
     in_file,
     json_option,
+    need_some,
     open_project,
     project_option,
     show,
@@ -63,6 +64,7 @@ def detect(folder: Path | None, model: str, output: Path | None, project: Path |
         with open_project(project) as opened, progress() as report:
             result = opened.detect(model, output=output, progress=report, **given)
     show(result, as_json, lambda: _lines(result))
+    need_some(result)
 
 
 def _lines(result: Any) -> list[str]:

@@ -14,6 +14,7 @@ from ecotone.cli.common import (
     first_lines,
     in_file,
     json_option,
+    need_some,
     open_project,
     project_option,
     show,
@@ -172,6 +173,7 @@ def embed(model: str | None, head: str | None, project: Path | None, as_json: bo
     show(result, as_json, lambda: [
         f"{result.done:,} detections embedded by {result.model}, {result.skipped:,} before",
         *first_lines(result.failed)])
+    need_some(result)
 
 
 @individuals.command(epilog=example(

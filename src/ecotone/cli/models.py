@@ -18,6 +18,7 @@ from ecotone.cli.common import (
     in_file,
     in_place,
     json_option,
+    need_some,
     open_project,
     project_option,
     show,
@@ -151,6 +152,7 @@ def classify(model: str, classes: Path | None, output: tuple[str, ...], project:
     with open_project(project) as opened, progress() as report:
         result = opened.classify(model, classes, progress=report, **given)
     show(result, as_json, lambda: _lines("classified", result))
+    need_some(result)
 
 
 @click.command(epilog=example("ecotone embed --model encoder.onnx", "ecotone embed"))
@@ -173,6 +175,7 @@ def embed(model: str, project: Path | None, as_json: bool, **options: Any) -> No
     with open_project(project) as opened, progress() as report:
         result = opened.embed(model, progress=report, **given)
     show(result, as_json, lambda: _lines("embedded", result))
+    need_some(result)
 
 
 @click.command(epilog=example("ecotone attach SHARDS"))
@@ -236,6 +239,7 @@ def _loose(model: str, project: Path | None, as_json: bool, **given: Any) -> Non
         return [*text, f"next, in a project with these pictures: ecotone attach {place}"]
 
     show(result, as_json, lines)
+    need_some(result)
 
 
 def _given(options: dict[str, Any]) -> dict[str, Any]:

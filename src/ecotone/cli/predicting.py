@@ -62,3 +62,5 @@ def predict(pictures: str, model: Path, output: Path, detections: Path | None,
         return text + result.notes
 
     show(result, as_json, lines)
+    if result.failures and not result.rows:
+        raise click.exceptions.Exit(1)

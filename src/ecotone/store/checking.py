@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import sqlite3
+import zipfile
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
+import numpy as np
+
 from ecotone.errors import ProjectError
+from ecotone.store import linked
 from ecotone.store.checksums import find_damage
 from ecotone.store.comparing import Difference, compare
 from ecotone.store.connection import can_write, connect_to_read
@@ -87,10 +91,23 @@ def _structure(connection: sqlite3.Connection, path: Path, quick: bool) -> Itera
     for (said,) in connection.execute(f"PRAGMA {check}({SHOWN})"):
         if said != "ok":
             yield Problem(DAMAGED, "catalogue", str(path), " ".join(str(said).split()))
+    if not quick and "tally" in tables:
+        yield from _tallies(connection, path)
     wrong = connection.execute("PRAGMA foreign_key_check").fetchmany(SHOWN)
     for table, row, parent, _ in wrong:
         yield Problem(DAMAGED, "catalogue", str(path),
                       f"row {row} of {table} speaks of a row of {parent} that is not there")
+
+
+def _tallies(connection: sqlite3.Connection, path: Path) -> Iterator[Problem]:
+    """Numbers that triggers keep, beside what they count."""
+    for name, query in (("media", "SELECT count(*) FROM medium"),
+                        ("detections", "SELECT count(*) FROM detection WHERE retired = 0")):
+        kept = connection.execute("SELECT n FROM tally WHERE name = ?", (name,)).fetchone()
+        found = connection.execute(query).fetchone()
+        if kept != found:
+            yield Problem(DAMAGED, "catalogue", str(path),
+                          f"{found[0]:,} {name}, but {kept[0] if kept else 'none'} were counted")
 
 
 def _words(
@@ -147,7 +164,8 @@ def check_shards(
     for kind, name, file, count, size, digest in rows:
         path = set_folder(folder, kind, name) / file
         known.add(path)
-        if wrong := find_damage(path, size, digest, quick):
+        wrong = find_damage(path, size, digest, quick) or linked_damage(path, folder, quick)
+        if wrong:
             yield Problem(MISSING if "missing" in wrong else DAMAGED, "vectors", str(path),
                           f"{wrong}: {count:,} {kind} of {name}", REPAIR)
     for path in sorted(folder.rglob("*")) if folder.is_dir() else ():
@@ -155,6 +173,15 @@ def check_shards(
         if path.is_file() and lost and path.name not in NOT_ORPHANS:
             yield Problem(LEFT_OVER, "vectors", str(path), "belongs to no set of vectors",
                           "removed by: ecotone repair")
+
+
+def linked_damage(path: Path, folder: Path, quick: bool = False) -> str:
+    """What is wrong with the file elsewhere that a shard stands for; "" for an ordinary shard."""
+    try:
+        with path.open("rb") as handle, np.load(handle, allow_pickle=False) as data:
+            return linked.find_damage(folder, data, quick) if linked.SOURCE in data else ""
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        return f"cannot be read ({error})"
 
 
 def check_runs(connection: sqlite3.Connection) -> Iterator[Problem]:

@@ -17,6 +17,8 @@ import numpy as np
 
 from ecotone.errors import MissingExtraError, ProjectError
 from ecotone.media.location import again, filesystem, is_url, location
+from ecotone.store import checksums
+from ecotone.store.checksums import ensure_whole, measure
 
 SOURCE = "source"
 HERE = frozenset({"ids", SOURCE, "size", "rows"})
@@ -28,11 +30,12 @@ def link(folder: Path, source: str, size: int, rows: np.ndarray) -> dict[str, np
 
     folder: of the vectors. source: an absolute path, or a URL.
     """
+    digest = "" if is_url(source) else measure(Path(source))[1]
     inside = folder.resolve().parent
     if not is_url(source) and Path(source).is_relative_to(inside):
         source = Path(os.path.relpath(source, folder.resolve())).as_posix()
     return {SOURCE: np.array(source.encode()), "size": np.array(size, dtype=np.int64),
-            "rows": np.asarray(rows, dtype=np.int32)}
+            "digest": np.array(digest.encode()), "rows": np.asarray(rows, dtype=np.int32)}
 
 
 def place(folder: Path, source: bytes) -> str:
@@ -48,6 +51,8 @@ def read(folder: Path, data: Mapping[str, np.ndarray], names: Sequence[str]) -> 
     """
     where = place(folder, data[SOURCE].item())
     rows = data["rows"]
+    if stated := _digest(data):
+        ensure_whole(Path(where), int(data["size"]), stated, MEND)
     found = {name: data[name] for name in names if name in HERE}
     if "values" in names:
         found["values"] = _columns(where, int(data["size"]), "embedding")[0][rows]
@@ -59,6 +64,20 @@ def read(folder: Path, data: Mapping[str, np.ndarray], names: Sequence[str]) -> 
         spread = np.repeat(offsets[rows] - indptr[:-1], length) + np.arange(indptr[-1])
         found |= {"indptr": indptr, "indices": classes[spread], "data": values[spread]}
     return [found[name] for name in names]
+
+
+def _digest(data: Mapping[str, np.ndarray]) -> str:
+    """The checksum of a linked file, "" where it was never taken: behind a URL."""
+    return bytes(data["digest"].item()).decode() if "digest" in data else ""
+
+
+def find_damage(folder: Path, data: Mapping[str, np.ndarray], quick: bool = False) -> str:
+    """What is wrong with the file of a linked shard; "" when it is whole, or behind a URL."""
+    where = place(folder, data[SOURCE].item())
+    if is_url(where):
+        return ""
+    wrong = checksums.find_damage(Path(where), int(data["size"]), _digest(data), quick)
+    return f"{where}: {wrong}" if wrong else ""
 
 
 def exists(folder: Path, source: bytes) -> bool:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from ecotone.errors import ProjectError
 from ecotone.store import shards
+from ecotone.store.checking import linked_damage
 from ecotone.store.checksums import find_damage
 
 if TYPE_CHECKING:
@@ -26,7 +27,8 @@ def forget_damaged(catalog: Catalog, folder: Path) -> list[tuple[str, str, int]]
         for known in shards.sets(catalog, kind):
             place = shards.set_folder(folder, kind, known.name)
             bad = [f for f, mark in zip(known.files, known.marks, strict=True)
-                   if find_damage(place / f, *mark) or not _readable(folder, known, f)]
+                   if find_damage(place / f, *mark) or linked_damage(place / f, folder)
+                   or not _readable(folder, known, f)]
             for file in bad:
                 rows = _forget(catalog, known, file)
                 gone.append((kind, known.name, rows))

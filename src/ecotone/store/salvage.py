@@ -22,6 +22,15 @@ from ecotone.store.journal import TABLES, journal_of
 from ecotone.store.person_boxes import NONE, hold_boxes
 
 MOST_PROBES = 10_000  # queries in a row on one damaged table that find nothing
+# Numbers that triggers keep; see `migrations`.
+COUNT_AGAIN = (
+    "UPDATE tally SET n = (SELECT count(*) FROM medium) WHERE name = 'media'",
+    """UPDATE tally SET n = (SELECT count(*) FROM detection WHERE retired = 0)
+       WHERE name = 'detections'""",
+    """UPDATE vector_set SET present = (SELECT count(*) FROM vector_row v JOIN detection d
+       ON d.medium = v.medium AND d.number = v.number
+       WHERE v.vector_set = vector_set.n AND d.retired = 0) WHERE kind <> 'posteriors'""",
+)
 HIGH = 1 << 40  # no row number is as high
 
 
@@ -60,6 +69,8 @@ def salvage(source: Path, target: Path, work: Path) -> Salvaged:
         _mend_media(new, told)
         _drop_dangling(new, told)
         _keep_numbers(new, kept)
+        for statement in COUNT_AGAIN:
+            new.execute(statement)
         new.execute("COMMIT")
         new.execute("PRAGMA synchronous = FULL")
         new.execute("PRAGMA wal_checkpoint(TRUNCATE)")
