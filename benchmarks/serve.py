@@ -124,6 +124,12 @@ def ask(port: int, bodies: list[bytes], clients: int) -> tuple[float, list[float
     return time.perf_counter() - begun, latencies
 
 
+def processor(pid: int) -> float:
+    """Seconds of the processor that a process has had (Linux)."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def compare(name: str, paths: list[Path], model: Path, clients: list[int], rounds: int) -> None:
     """Print a line for each number of clients."""
     from ecotone.bundle.predict import Prediction
@@ -135,12 +141,16 @@ def compare(name: str, paths: list[Path], model: Path, clients: list[int], round
         list(prediction.rows()), ask(port, bodies, 4)  # both warm
         times: dict[int, list[float]] = {n: [] for n in (0, *clients)}
         latencies: dict[int, list[float]] = {n: [] for n in clients}
+        used = dict.fromkeys(times, 0.0)
         for _ in range(rounds):
-            begun = time.perf_counter()
+            begun, before = time.perf_counter(), processor(os.getpid())
             list(prediction.rows())
             times[0].append(time.perf_counter() - begun)
+            used[0] += processor(os.getpid()) - before
             for n in clients:
+                before = processor(server.pid)
                 seconds, each = ask(port, bodies, n)
+                used[n] += processor(server.pid) - before
                 times[n].append(seconds)
                 latencies[n] += each
     finally:
@@ -150,7 +160,9 @@ def compare(name: str, paths: list[Path], model: Path, clients: list[int], round
     for n in clients:
         p50, p95 = np.percentile(latencies[n], [50, 95]) * 1000
         print(f"{name:14} {n:3d} clients: predict {rate[0]:6.1f}/s  serve {rate[n]:6.1f}/s  "
-              f"ratio {rate[n] / rate[0]:.2f}  latency p50 {p50:.0f} ms, p95 {p95:.0f} ms")
+              f"ratio {rate[n] / rate[0]:.2f}  latency p50 {p50:.0f} ms, p95 {p95:.0f} ms  "
+              f"processor {1000 * used[0] / len(paths) / rounds:.1f} and "
+              f"{1000 * used[n] / len(paths) / rounds:.1f} ms a picture")
 
 
 def main() -> None:
