@@ -135,6 +135,20 @@ class Foreign(nn.Module):
         return self.classifier(x.mean(dim=(2, 3)))
 
 
+class Product(Foreign):
+    """Its last layer is a product with a stored matrix, as converters write it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        del self.classifier
+        self.register_buffer("matrix", torch.randn(8, 2))
+        self.register_buffer("bias", torch.randn(2))
+
+    def forward(self, pictures: torch.Tensor) -> torch.Tensor:
+        x = torch.relu(self.conv(pictures.permute(0, 3, 1, 2)))
+        return torch.add(torch.matmul(x.mean(dim=(2, 3)), self.matrix), self.bias)
+
+
 def package(net: nn.Module) -> SimpleNamespace:
     class SpeciesNetClassifier:
         IMG_SIZE = 48
@@ -147,8 +161,11 @@ def package(net: nn.Module) -> SimpleNamespace:
     return SimpleNamespace(SpeciesNetClassifier=SpeciesNetClassifier, DEFAULT_MODEL="kaggle:x")
 
 
-def test_it_starts_from_speciesnet_and_goes_on_from_what_came_of_it(tmp_path, monkeypatch) -> None:
-    net = torch.fx.symbolic_trace(Foreign())
+@pytest.mark.parametrize("kind", [Foreign, Product])
+def test_it_starts_from_speciesnet_and_goes_on_from_what_came_of_it(
+    tmp_path, monkeypatch, kind: type[nn.Module]
+) -> None:
+    net = torch.fx.symbolic_trace(kind())
     began = net.conv.weight.clone()
     monkeypatch.setitem(sys.modules, "speciesnet", package(net))
     data, _ = colours(24, 3, 9)
@@ -158,7 +175,7 @@ def test_it_starts_from_speciesnet_and_goes_on_from_what_came_of_it(tmp_path, mo
     assert torch.allclose(weight, began, atol=1e-6) and made.network.dimension == 8
     assert made.network.image_size == 48 and made.difference < 1e-3
     assert made.card["start"] == {"source": "SpeciesNet 4.0.2a", "licence": "Apache-2.0"}
-    monkeypatch.setitem(sys.modules, "speciesnet", package(torch.fx.symbolic_trace(Foreign())))
+    monkeypatch.setitem(sys.modules, "speciesnet", package(torch.fx.symbolic_trace(kind())))
     again = train_classifier(data, tmp_path / "b", soft(epochs=1, lr=1e-9, backbone="speciesnet"),
                              start=str(tmp_path / "a"), device="cpu")
     weight = again.network.backbone.state_dict()["network.conv.weight"]
