@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import sys
 import types
+from inspect import signature
 
 import numpy as np
 import pytest
@@ -99,3 +100,13 @@ def test_failures_of_the_package_stay_failures():
     nan = {"detections": [{"category": "1", "conf": float("nan"), "bbox": [0, 0, 1, 1]}]}
     assert "NaN" in read_entry(nan)
     assert len(read_entry({"detections": []})) == 0
+
+
+def test_the_real_package_has_what_the_double_has():
+    run = pytest.importorskip("megadetector.detection.run_detector")
+    asked = {name: signature(getattr(run, name)).parameters for name in (
+        "try_download_known_detector", "load_detector", "get_detector_version_from_model_file",
+        "get_detector_metadata_from_version_string")}
+    assert "force_cpu" in asked["load_detector"]
+    told = run.get_detector_metadata_from_version_string("v5a.0.0")
+    assert {"megadetector_version", "typical_detection_threshold"} <= set(told)
