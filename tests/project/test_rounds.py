@@ -6,13 +6,17 @@ import json
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from ecotone import training
+from ecotone.bundle.predict import predict_folder
 from ecotone.errors import InputError, ProjectError
+from ecotone.project import rounds
+from ecotone.project.cross_fit import EMBEDDINGS
 from ecotone.project.gathering import gather
 from ecotone.project.records import read_record
 from ecotone.store.vectors import embedding_models, score_models
-from tests.project.network_world import N, heart, knowing, make_project
+from tests.project.network_world import COLOURS, SPECIES, N, heart, knowing, make_project
 
 pytest.importorskip("onnx")
 
@@ -38,12 +42,12 @@ def trainer(monkeypatch, function) -> list:
 def test_a_network_that_helps_is_kept_and_goes_into_fusion(project, monkeypatch):
     calls = trainer(monkeypatch, knowing)
     before = read_record(project)["scores"]
-    result = project.train(backbone="colours", rounds=1, folds=3)
+    result = project.train(backbone="colours", rounds=1, folds=2)
     (one,) = result.rounds
     assert one.accepted and one.after["log_loss"] < one.before["log_loss"] - one.error
-    assert len(calls) == one.trainings == 4
+    assert len(calls) == one.trainings == 3
     record = read_record(project)
-    assert "colours+folds" in record["score_models"]
+    assert "colours+folds" in (*record["score_models"], record["embedding_model"])
     assert record["scores"]["log_loss"] < before["log_loss"]
     assert record["scores"]["accuracy"] > 0.8
     assert any("networks and fusions without the held-out labels" in n for n in record["notes"])
@@ -58,7 +62,7 @@ def test_labels_learned_by_heart_do_not_fool_the_guard(tmp_path, monkeypatch):
         project.fuse(use_context=False)
         trainer(monkeypatch, heart)
         state = _state(project)
-        result = project.train(backbone="heart", rounds=3, folds=3)
+        result = project.train(backbone="heart", rounds=3, folds=2)
         assert [r.accepted for r in result.rounds] == [False]  # the first that fails is the last
         assert "not kept, the project is as before" in result.rounds[0].line()
         assert _state(project) == state
@@ -96,12 +100,29 @@ def test_two_rounds_replace_the_network(project, monkeypatch):
     trainer(monkeypatch, knowing)
     result = project.train(backbone="colours", name="net", rounds=2, folds=2)
     assert result.rounds[0].accepted
-    if len(result.rounds) > 1 and result.rounds[1].accepted:
-        assert "net-round2+folds" in read_record(project)["score_models"]
-        assert "net+folds" not in read_record(project)["score_models"]
-    else:
-        assert "net+folds" in read_record(project)["score_models"]
-    assert sum("+folds" in m for m in gather(project).scores) == 1
+    record = read_record(project)
+    taken = {m for m in (*record["score_models"], record["embedding_model"]) if "+folds" in m}
+    last = [r for r in result.rounds if r.accepted][-1]
+    assert taken == {f"{last.network}+folds"}
+    gathered = gather(project)  # unasked, too, it is the last one alone
+    assert {m for m in (*gathered.scores, gathered.embedding_model) if "+folds" in m} == taken
+
+
+def test_a_local_model_on_a_networks_embeddings_takes_pictures(project, monkeypatch, tmp_path):
+    trainer(monkeypatch, knowing)
+    monkeypatch.setattr(rounds, "USES", (EMBEDDINGS,))
+    (one,) = project.train(backbone="colours", rounds=1, folds=2).rounds
+    assert one.accepted and one.used == EMBEDDINGS
+    record = read_record(project)
+    assert record["embedding_model"] == "colours+folds" and record["score_models"] == ["world"]
+    picture = tmp_path / "photos" / "cam0"
+    rows = list(predict_folder(picture, project.models / "latest"))
+    assert len(rows) == 9 and not any(row["error"] for row in rows)
+    colours = {tuple(map(int, COLOURS[k])): name for k, name in enumerate(SPECIES)}
+    for row in rows:
+        seen = np.asarray(Image.open(picture / row["filePath"])).mean(axis=(0, 1))
+        near = min(colours, key=lambda c: np.abs(np.array(c) - seen).sum())
+        assert row["localClass"] == colours[near]
 
 
 def test_what_rounds_cannot_do_is_told(project, tmp_path, monkeypatch):

@@ -24,6 +24,8 @@ from ecotone.errors import ProjectError
 from ecotone.project.gathering import Gathered
 from ecotone.types import GlobalScores
 
+SCORES, EMBEDDINGS, BOTH = "scores", "embeddings", "scores and embeddings"
+USES = (SCORES, EMBEDDINGS, BOTH)  # what a fusion may take of a network
 RIDGE = 1e-2  # of the mean variance, when one embedding is turned into another
 CHUNK = 16384
 MOST = 20000  # detections that this is learned from
@@ -152,12 +154,12 @@ def with_folds(gathered: Gathered, fold: np.ndarray, count: int) -> np.ndarray:
 
 def held_out(
     gathered: Gathered, fold: np.ndarray, count: int, seed: int, weight: np.ndarray | None,
-    cross: CrossFit | None = None, name: str = "", embeddings: bool = False,
+    cross: CrossFit | None = None, name: str = "", use: str = SCORES,
 ) -> tuple[dict[str, np.ndarray], list[np.ndarray]]:
     """What fusions say of labels that they, and all that they were given, have not seen.
 
     gathered: the inputs without the network. cross: of the network, for the same detections; its
-    scores are the model `name`. embeddings: whether its embeddings stand for gathered's.
+    scores are the model `name`. use: one of `USES`.
     Returns "fused" and "local" (N, K), NaN where not held out, and the fused posteriors (N, K) of
     each of the `count` fits.
     """
@@ -172,7 +174,7 @@ def held_out(
         keep = labelled & ~hidden
         part = replace(gathered, labels=np.where(hidden, None, gathered.labels))
         if cross is not None:
-            part = given(part, cross, f, keep, name, embeddings)
+            part = given(part, cross, f, keep, name, use)
         fitted = fit(part, seed, None if weight is None else weight[keep[labelled]])
         fused = _fused(fitted, part)
         out["fused"][hidden] = fused[hidden]
@@ -194,14 +196,19 @@ def _fused(fitted: Any, gathered: Gathered) -> np.ndarray:
 
 
 def given(gathered: Gathered, cross: CrossFit, f: int, apart: np.ndarray, name: str,
-          embeddings: bool) -> Gathered:
-    """The inputs of a fusion with a network's scores, and its embeddings where they are wanted.
+          use: str) -> Gathered:
+    """The inputs of a fusion with a network's scores beside the others, its embeddings in the place
+    of the others, or both. use: one of `USES`.
 
     apart: (N,) bool, detections whose own fold's network speaks for them.
     """
-    scores = {**gathered.scores, name: cross.scores(f, apart)}
-    values = cross.spaces(f, apart) if embeddings else gathered.embeddings
+    scores, values = gathered.scores, gathered.embeddings
+    if use in (SCORES, BOTH):
+        scores = {**scores, name: cross.scores(f, apart)}
+    if use in (EMBEDDINGS, BOTH):
+        values = cross.spaces(f, apart)
     return replace(gathered, scores=scores, embeddings=values)
 
 
-__all__ = ["CrossFit", "given", "held_out", "label_folds", "with_folds"]
+__all__ = ["BOTH", "EMBEDDINGS", "SCORES", "USES", "CrossFit", "given", "held_out", "label_folds",
+           "with_folds"]

@@ -12,7 +12,14 @@ from typing import Any
 
 import numpy as np
 
-from ecotone.project.cross_fit import CrossFit, held_out, with_folds
+from ecotone.project.cross_fit import (
+    BOTH,
+    EMBEDDINGS,
+    SCORES,
+    CrossFit,
+    held_out,
+    with_folds,
+)
 from ecotone.project.gathering import Gathered
 from ecotone.project.networks import CURRENT
 from ecotone.project.records import held_scores
@@ -28,15 +35,16 @@ def hold_out_networks(
     Raises ProjectError when the file of cross-fitted scores is missing.
     """
     current = project.catalog.note(CURRENT) or {}
-    name = current.get("scores", "")
-    if not name or name not in gathered.scores:
+    name = current.get("name", "")
+    scores, embeddings = name in gathered.scores, gathered.embedding_model == name
+    if not name or not (scores or embeddings):
         return
+    use = (BOTH if scores else EMBEDDINGS) if embeddings else SCORES
     base = replace(gathered, scores={m: s for m, s in gathered.scores.items() if m != name})
-    embeddings = gathered.embedding_model == name
     cross = CrossFit.load(project.path / current["folds"]).aligned(gathered.detections.id)
     fold = with_folds(base, cross.fold, cross.folds)
     cross = replace(cross, fold=fold)
-    found, _ = held_out(base, fold, cross.folds, seed, weight, cross, name, embeddings)
+    found, _ = held_out(base, fold, cross.folds, seed, weight, cross, name, use)
     labelled = np.array([label is not None for label in gathered.labels])
     record["preferred"] = _preferred(record, found, gathered, labelled, weight)
     proba = found[record["preferred"]][labelled].astype(np.float64)

@@ -102,8 +102,8 @@ def note_key(name: str) -> str:
 def note_network(catalog: Any, name: str, **values: Any) -> None:
     """Write down that scores and embeddings called `name` are of a network that has seen labels.
 
-    values: accepted: whether a fusion may take them unasked; folds: the file of `CrossFit`, when
-    they are cross-fitted; embeddings: whether its embeddings are to be used.
+    values: accepted: whether a fusion may take them unasked, and of what is accepted, scores and
+    embeddings: whether these are to be taken.
     """
     catalog.set_note(note_key(name), {"accepted": False, **values})
 
@@ -117,7 +117,7 @@ def unasked(catalog: Any, names: list[str], embeddings: bool = False) -> list[st
     """The names that a fusion takes without being asked, in their order."""
     def good(name: str) -> bool:
         note = network_note(catalog, name)
-        return not note or bool(note["accepted"] and (not embeddings or note.get("embeddings")))
+        return not note or bool(note["accepted"] and note["embeddings" if embeddings else "scores"])
 
     return [name for name in names if good(name)]
 

@@ -19,7 +19,15 @@ import numpy as np
 
 from ecotone.evaluation.paired import PairedChange, paired_change
 from ecotone.project.chosen import label_weight_of
-from ecotone.project.cross_fit import CrossFit, given, held_out, label_folds
+from ecotone.project.cross_fit import (
+    EMBEDDINGS,
+    SCORES,
+    USES,
+    CrossFit,
+    given,
+    held_out,
+    label_folds,
+)
 from ecotone.project.gathering import DETECTOR, Gathered, gather, groups_of
 from ecotone.project.inference import jobs_of
 from ecotone.project.networks import CURRENT, FOLDER, FOLDS, note_network
@@ -33,8 +41,8 @@ EMBEDDING = "embedding"  # what a trained network calls it
 
 @dataclass(frozen=True)
 class RoundResult:
-    """One round. network: its name. accepted: whether fusion now takes its scores. used: "scores",
-    "scores and embeddings", or "" when rejected. before, after: log-loss and share right of
+    """One round. network: its name. accepted: whether fusion now learns from it. used: what it
+    takes, one of `cross_fit.USES`, "" when rejected. before, after: log-loss and share right of
     held-out labels; change and error: of the log-loss, see `evaluation.paired`. tried: log-loss by
     what was given back. trainings: how many the round took."""
 
@@ -57,7 +65,7 @@ class RoundResult:
                    f"after (error {self.error:.3f}), {self.before['accuracy']:.1%} and "
                    f"{self.after['accuracy']:.1%} right, of {self.labels:,} labels held out")
         if self.accepted:
-            return f"{self.network}: kept, its {self.used} go into fusion; {figures}"
+            return f"{self.network}: kept, fusion takes its {self.used}; {figures}"
         return f"{self.network}: not kept, the project is as before; {figures}"
 
 
@@ -106,12 +114,11 @@ def _round(project: Any, how: Any, name: str, folds: int, seed: int, say: Progre
     before, pseudo = held_out(gathered, fold, count, seed, weight, *old)
     made = train_on(project, soft, how, name, _told(say, f"network 1 of {count + 1}"))
     cross = _cross_fit(project, how, made, soft, gathered, fold, pseudo, say)
-    say(0, None, "fusing with the network's scores, and with its embeddings too")
     tried = {}
-    for used in ("scores", "scores and embeddings"):
-        if used == "scores" or cross.embeddings.any():
-            tried[used] = held_out(gathered, fold, count, seed, weight, cross,
-                                   made.name + FOLDS, used != "scores")[0]
+    for used in USES if cross.embeddings.any() else (SCORES,):
+        say(0, None, f"fusing with the network's {used}")
+        tried[used] = held_out(gathered, fold, count, seed, weight, cross, made.name + FOLDS,
+                               used)[0]
     result = _judged(gathered, made.name, count, weight, before, tried)
     if result.accepted:
         result = _accept(project, gathered, cross, made, result, seed, say)
@@ -124,11 +131,11 @@ def inputs_of(project: Any, record: dict[str, Any]) -> tuple[Gathered, tuple[Any
     """What the newest fusion was given: the inputs without networks, and of the network that it
     took what `held_out` takes: its cross-fitted scores, their name, whether embeddings too."""
     current = project.catalog.note(CURRENT) or {}
-    name = current.get("scores", "")
+    name = current.get("name", "")
     models = [m for m in record["score_models"] if m not in (DETECTOR, name)]
     embeddings = record["embedding_model"]
-    used = name in record["score_models"]
-    if used and current.get("embeddings"):
+    used = bool(name) and (name in record["score_models"] or name == embeddings)
+    if name and name == embeddings:
         embeddings = current["base"]
     gathered = gather(project, record["classes"], embeddings, models or None)
     if not models:  # none was there: nor is the network's, which `gather` may have taken
@@ -137,7 +144,7 @@ def inputs_of(project: Any, record: dict[str, Any]) -> tuple[Gathered, tuple[Any
     if not used:
         return gathered, ()
     cross = CrossFit.load(project.path / current["folds"]).aligned(gathered.detections.id)
-    return gathered, (cross, name, bool(current.get("embeddings")))
+    return gathered, (cross, name, current["use"])
 
 
 def _cross_fit(project: Any, how: Any, made: Any, soft: SoftLabels, gathered: Gathered,
@@ -212,7 +219,6 @@ def _judged(gathered: Gathered, name: str, count: int, weight: np.ndarray | None
                              weight)
 
     changes = {used: changed(after) for used, after in tried.items()}
-    # The scores alone, unless the embeddings are surely of use too.
     used = min(changes, key=lambda u: (not changes[u].better, changes[u].after))
     best = changes[used]
     figures = [{key: measure(target, p["fused"][labelled], weight)[key]
@@ -231,33 +237,34 @@ def _accept(project: Any, gathered: Gathered, cross: CrossFit, made: Any, result
 
     catalog, name = project.catalog, made.name + FOLDS
     labelled = np.array([label is not None for label in gathered.labels])
-    with_embeddings = result.used != "scores"
-    final = given(gathered, cross, cross.folds, labelled, name, with_embeddings)
+    scores, embeddings = result.used != EMBEDDINGS, result.used != SCORES
+    final = given(gathered, cross, cross.folds, labelled, name, result.used)
     note_network(catalog, name)  # until all is there, no fusion takes it
     ids = gathered.detections.id.tolist()
-    say(0, None, "keeping the network's scores")
-    with ScoreWriter(catalog, project.vectors, name, cross.classes, True) as writer:
-        writer.append(ids, cross.scores(cross.folds, cross.fold >= 0).values)
+    say(0, None, f"keeping the network's {result.used}")
+    if scores:
+        with ScoreWriter(catalog, project.vectors, name, cross.classes, True) as writer:
+            writer.append(ids, cross.scores(cross.folds, cross.fold >= 0).values)
     base = gathered.embedding_model
-    if with_embeddings:
+    if embeddings:
         there = final.embeddings.any(axis=1)
         with EmbeddingWriter(catalog, project.vectors, name, final.embeddings.shape[1]) as writer:
             writer.append(np.array(ids, dtype=object)[there].tolist(), final.embeddings[there])
         info = backend_info(open_backend(made.model, embedding=EMBEDDING))
         with recorded_run(catalog, "embed", {"model": name, "backend": info}, seed):
             pass  # says how a local model on these embeddings gets them from a picture
-    old = (catalog.note(CURRENT) or {}).get("scores")
+    old = (catalog.note(CURRENT) or {}).get("name")
     with catalog.transaction():
         if old and old != name:
             note_network(catalog, old)
-        note_network(catalog, name, accepted=True, embeddings=with_embeddings)
+        note_network(catalog, name, accepted=True, scores=scores, embeddings=embeddings)
         catalog.set_note(CURRENT, {
-            "scores": name, "embeddings": with_embeddings, "base": base,
+            "name": name, "use": result.used, "base": base,
             "folds": f"models/{FOLDER}/{made.name}/{CROSS_FIT}"})
-    models = [m for m in gathered.scores if m != DETECTOR]
+    models = [m for m in gathered.scores if m != DETECTOR] + ([name] if scores else [])
     fused = project.fuse(
-        classes=gathered.local_classes, embedding_model=name if with_embeddings else base,
-        score_models=[*models, name], seed=seed, progress=say)
+        classes=gathered.local_classes, embedding_model=name if embeddings else base,
+        score_models=models or None, seed=seed, progress=say)
     return replace(result, fusion=fused.run)
 
 
