@@ -78,3 +78,14 @@ def test_detectors_are_mentioned(tmp_path, detections_json):
         project.add_detections(detections_json)
         lines = project.status().lines()
     assert any("(boxes by md_v5a.0.0.pt on 24 pictures)" in line for line in lines)
+
+
+def test_status_goes_through_no_table_of_media_or_detections(small_project, monkeypatch):
+    small_project.fuse()
+
+    def refuse(*_):
+        raise AssertionError("status reads a whole table")
+
+    for name in ("media", "detections", "places", "blocks", "files"):
+        monkeypatch.setattr(type(small_project.catalog), name, refuse)
+    assert small_project.status().counts["detections"] == 90

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -117,7 +116,7 @@ def status(project: Any) -> Status:
 
 def detectors_of(catalog: Any) -> dict[str, int]:
     """How many pictures each detector has looked at."""
-    return dict(Counter(d for d in catalog.media().detector.tolist() if d))
+    return catalog.detectors()
 
 
 def individuals_of(catalog: Any) -> str:

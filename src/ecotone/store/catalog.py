@@ -167,6 +167,12 @@ class Catalog:
         runs, failures (media with one) and studies."""
         return {key: self.connection.execute(q).fetchone()[0] for key, q in _COUNTS.items()}
 
+    def detectors(self) -> dict[str, int]:
+        """How many pictures each detector has looked at."""
+        return dict(self.connection.execute(
+            "SELECT detector, count(*) FROM medium WHERE detector > '' GROUP BY detector "
+            "ORDER BY min(n)"))
+
     def studies(self) -> list[KeptStudy]:
         """All studies that were added whole, oldest first."""
         return study_rows.read_studies(self.connection)

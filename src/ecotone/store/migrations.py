@@ -245,11 +245,14 @@ _TALLIES = (
     "CREATE INDEX medium_event ON medium (event_id)",
 )
 
+_DETECTORS = ("CREATE INDEX medium_detector ON medium (detector) WHERE detector > ''",)
+
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
     _FIRST, _STUDIES, _REFINEMENTS, _SUGGESTIONS, _INDIVIDUALS, _DECISIONS, _DISCOVERIES, _NAMINGS,
     _CHECKSUMS,
     _VIDEOS,
     _TALLIES,
+    _DETECTORS,
 )
 
 
