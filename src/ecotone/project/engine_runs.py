@@ -63,7 +63,7 @@ class EngineStream:
         self.project, self.command, self.run, self.spec = project, command, run, spec
         self.manifest = manifest
         if run.output is None:
-            place = set_folder(project.path / "vectors", "shards", f"{name} {salt_of(manifest)}")
+            place = set_folder(project.path, "shards", f"{name} {salt_of(manifest)}")
         else:
             place = run.output
         self.output = Output(place)

@@ -80,12 +80,6 @@ def find_damage(folder: Path, data: Mapping[str, np.ndarray], quick: bool = Fals
     return f"{where}: {wrong}" if wrong else ""
 
 
-def exists(folder: Path, source: bytes) -> bool:
-    """Whether a linked file is there; one behind a URL is taken to be."""
-    where = place(folder, source)
-    return is_url(where) or os.path.isfile(where)
-
-
 @lru_cache(maxsize=8)
 def _columns(where: str, size: int, name: str) -> tuple[np.ndarray, ...]:
     """(values (n, D),) of an embedding column, (offsets, values) of a list column."""
@@ -141,4 +135,4 @@ def _bytes(where: str) -> Callable[[], bytes]:
     return read
 
 
-__all__ = ["HERE", "SOURCE", "exists", "link", "place", "read", "read_table"]
+__all__ = ["HERE", "SOURCE", "link", "place", "read", "read_table"]
