@@ -123,6 +123,10 @@ def test_a_lost_catalogue(copy, capsys, how):
     assert words_of(copy) == before, mended
     with Project(copy) as project:
         assert len(project.catalog.media()) == 36
+        connection = project.catalog.connection
+        assert connection.execute(
+            "SELECT kind, name, present FROM vector_set WHERE kind <> 'posteriors' ORDER BY kind"
+        ).fetchall() == [("embeddings", "handcrafted", 35), ("scores", "net", 35)]
         if how == "head":
             assert project.catalog.counts()["detections"] == 36
     assert run(capsys, "status", "--project", copy)[0] == 0

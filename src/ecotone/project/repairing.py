@@ -23,6 +23,8 @@ from ecotone.project.records import LATEST
 from ecotone.store.checking import check_shards
 from ecotone.store.journal import journal_of, sync_folder
 from ecotone.store.problems import LEFT_OVER, Problem
+from ecotone.store.salvage import Salvaged, restore_boxes, salvage
+from ecotone.store.set_file import register_again
 from ecotone.store.shards import sets
 
 Progress = Callable[[int, "int | None", str], None]
@@ -80,16 +82,18 @@ def repair(project: Any, progress: Progress | None = None) -> RepairReport:
 
 def _repair(project: Any, report: RepairReport, problems: list[Problem], say: Progress) -> None:
     parts = {p.part for p in problems}
-    roots: list[str] = []
+    told = None
     if "catalogue" in parts:
         say(0, None, "saving what can be read of the catalogue")
-        roots = _rebuild(project, report)
+        told = _rebuild(project, report)
     if "journal" in parts or not _is_whole(journal_of(project.path / "catalog.sqlite")):
         _renew_journal(project, report)
     project._locks += 1  # the lock is held
     try:
-        if roots:
-            _add_again(project, roots, report, say)
+        if told is not None and (told.lost or not told.readable):
+            _add_again(project, told, report, say)
+            for kind, name, rows in register_again(project.catalog, project.vectors):
+                report.done.append(f"{kind} of {name}: {rows:,} rows registered again")
         _mend_vectors(project, report, rebuilt="catalogue" in parts)
         _set_aside(project, report, problems)
         ended = project.catalog.end_dead_runs()
@@ -111,10 +115,8 @@ def _backup(project: Any, report: RepairReport) -> Path:
     return report.backup
 
 
-def _rebuild(project: Any, report: RepairReport) -> list[str]:
-    """Make the catalogue anew; the folders of pictures that are to be added again."""
-    from ecotone.store.salvage import salvage
-
+def _rebuild(project: Any, report: RepairReport) -> Salvaged:
+    """Make the catalogue anew; what it was made of."""
     path = project.path / "catalog.sqlite"
     backup = _backup(project, report)
     files = [path.with_name(path.name + end) for end in ("", "-wal", "-shm")]
@@ -141,10 +143,9 @@ def _rebuild(project: Any, report: RepairReport) -> list[str]:
     report.lost += [f"{path.name}: {line}" for line in told.lost]
     if not told.readable:
         report.lost.append(
-            f"{path.name}: nothing of it could be read: boxes, scores, embeddings, taxonomies, "
-            "places of deployments and earlier runs are to be added or made again")
-    whole = told.readable and not told.lost
-    return [] if whole else told.roots
+            f"{path.name}: nothing of it could be read: boxes, taxonomies, places of "
+            "deployments and earlier runs are to be added or made again")
+    return told
 
 
 def _sync(path: Path) -> None:
@@ -179,9 +180,9 @@ def _renew_journal(project: Any, report: RepairReport) -> None:
             report.done.append(f"{journal.name}: written anew from the catalogue")
 
 
-def _add_again(project: Any, roots: list[str], report: RepairReport, say: Progress) -> None:
-    """Register the pictures of known folders that the catalogue lost."""
-    for root in roots:
+def _add_again(project: Any, told: Salvaged, report: RepairReport, say: Progress) -> None:
+    """Register the pictures of known folders that the catalogue lost, with the boxes of people."""
+    for root in told.roots:
         if not Path(root).is_dir():
             report.lost.append(f"pictures of {root}: the folder is not here; when it is: "
                                f"ecotone add images {root}")
@@ -189,6 +190,10 @@ def _add_again(project: Any, roots: list[str], report: RepairReport, say: Progre
         added = project.add_images(root, say).added
         if added:
             report.done.append(f"{root}: {added:,} pictures registered again")
+    with project.catalog.transaction() as connection:
+        boxes = restore_boxes(connection, told.boxes)
+    if boxes:
+        report.done.append(f"{boxes:,} boxes that people drew are back")
 
 
 def _mend_vectors(project: Any, report: RepairReport, rebuilt: bool) -> None:

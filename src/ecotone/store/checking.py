@@ -27,10 +27,10 @@ from ecotone.store.problems import (
     UNFINISHED,
     Problem,
 )
+from ecotone.store.set_file import ENDING
 from ecotone.store.shards import set_folder
 
 SHOWN = 20  # findings of SQLite's own check
-NOT_ORPHANS = frozenset({"set.json"})
 
 
 def look(path: Path) -> sqlite3.Connection:
@@ -170,7 +170,8 @@ def check_shards(
                           f"{wrong}: {count:,} {kind} of {name}", REPAIR)
     for path in sorted(folder.rglob("*")) if folder.is_dir() else ():
         lost = path not in known and not known & set(path.parents)
-        if path.is_file() and lost and path.name not in NOT_ORPHANS:
+        about = path.parent.parent == folder and path.suffix == ENDING
+        if path.is_file() and lost and not about:
             yield Problem(LEFT_OVER, "vectors", str(path), "belongs to no set of vectors",
                           "removed by: ecotone repair")
 

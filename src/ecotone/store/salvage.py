@@ -19,7 +19,7 @@ from pathlib import Path
 from ecotone.store.comparing import Kept, read_kept
 from ecotone.store.connection import connect
 from ecotone.store.journal import TABLES, journal_of
-from ecotone.store.person_boxes import NONE, hold_boxes
+from ecotone.store.person_boxes import hold_boxes
 
 MOST_PROBES = 10_000  # queries in a row on one damaged table that find nothing
 # Numbers that triggers keep; see `migrations`.
@@ -38,13 +38,15 @@ HIGH = 1 << 40  # no row number is as high
 class Salvaged:
     """What a catalogue was made of. rows: by table, as read. restored: people's words by table that
     came from the journal. lost: lines on what could not be saved. readable: the old file could be
-    opened at all. roots: folders of pictures that the journal knows."""
+    opened at all. roots, boxes: folders of pictures and
+    drawn boxes that the journal knows."""
 
     rows: Counter[str] = field(default_factory=Counter)
     restored: Counter[str] = field(default_factory=Counter)
     lost: list[str] = field(default_factory=list)
     readable: bool = True
     roots: list[str] = field(default_factory=list)
+    boxes: dict[int, list] = field(default_factory=dict)
 
 
 def salvage(source: Path, target: Path, work: Path) -> Salvaged:
@@ -54,7 +56,7 @@ def salvage(source: Path, target: Path, work: Path) -> Salvaged:
     refuses.
     """
     kept = read_kept(journal_of(source))
-    told = Salvaged(roots=kept.roots)
+    told = Salvaged(roots=kept.roots, boxes=kept.boxes)
     old = _open(source, work, kept)
     told.readable = old is not None
     with closing(connect(target, create=True)) as new:
@@ -65,7 +67,7 @@ def salvage(source: Path, target: Path, work: Path) -> Salvaged:
         if old is not None:
             with closing(old):
                 _copy_tables(new, old, told)
-        _restore_boxes(new, kept, told)
+        told.restored["person_box"] = restore_boxes(new, kept.boxes)
         _mend_media(new, told)
         _drop_dangling(new, told)
         _keep_numbers(new, kept)
@@ -287,21 +289,23 @@ def _by_medium(
             continue
 
 
-def _restore_boxes(new: sqlite3.Connection, kept: Kept, told: Salvaged) -> None:
-    """Boxes that people drew, with their detections."""
-    for decision, cells in kept.boxes.items():
-        media_id, number, replaces, *box, category, retired = cells[1:]
-        row = new.execute("SELECT n FROM medium WHERE id = ?", (media_id,)).fetchone()
+def restore_boxes(connection: sqlite3.Connection, boxes: dict[int, list]) -> int:
+    """Put boxes that people drew back, with their detections, where their pictures are here; how
+    many were gone. boxes: by decision, cells as `journal.BOX_COLUMNS`."""
+    undone = {row[0] for row in connection.execute("SELECT target FROM undone")}
+    gone = 0
+    for decision, cells in boxes.items():
+        media_id, number, replaces, *box, category, _ = cells[1:]
+        row = connection.execute("SELECT n FROM medium WHERE id = ?", (media_id,)).fetchone()
         if row is None:
             continue
-        _insert(new, "detection", ("medium", "number", "x", "y", "width", "height", "category",
-                                   "confidence", "retired"),
-                (row[0], number, *box, category, 1.0, retired))
-        told.restored["person_box"] += _insert(
-            new, "person_box", ("decision", "medium", "number", "replaces"),
-            (decision, row[0], number, replaces))
-        if replaces != NONE:
-            hold_boxes(new, [row[0]])
+        _insert(connection, "detection",
+                ("medium", "number", "x", "y", "width", "height", "category", "confidence",
+                 "retired"), (row[0], number, *box, category, 1.0, int(decision in undone)))
+        gone += _insert(connection, "person_box", ("decision", "medium", "number", "replaces"),
+                        (decision, row[0], number, replaces))
+        hold_boxes(connection, [row[0]])
+    return gone
 
 
 def _mend_media(new: sqlite3.Connection, told: Salvaged) -> None:

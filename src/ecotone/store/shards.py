@@ -130,6 +130,8 @@ def write_shard(
 
     Raises ProjectError when the disk is full or the folder cannot be written.
     """
+    from ecotone.store.set_file import write_about
+
     place = set_folder(folder, vector_set.kind, vector_set.name)
     # Numbers of dropped sets are not used again: a reader may still hold the old file.
     number = 1 + catalog.connection.execute(
@@ -140,6 +142,7 @@ def write_shard(
     np.savez(buffer, ids=np.array([i.encode() for i in ids], dtype=bytes), **arrays)
     try:
         place.mkdir(parents=True, exist_ok=True)
+        write_about(catalog, place, vector_set)
         _write_synced(path, buffer.getbuffer())
         size, digest = measure(path)
     except OSError as error:
