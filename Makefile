@@ -14,7 +14,7 @@ test: $(VENV)/.installed-test
 	$(BIN)/python -m pytest
 
 test-torch: $(VENV)/.installed-torch
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/training tests/benchmarks/test_training.py tests/backends
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/training tests/benchmarks/test_training.py tests/backends tests/project/test_network_torch.py
 
 lint: $(VENV)/.installed-test
 	$(BIN)/ruff check --fix src tests benchmarks

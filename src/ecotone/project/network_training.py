@@ -150,14 +150,12 @@ def train_files(
         boxes, told = animal_boxes(files, detections, threshold)
     soft = _common(soft_labels_of_files(files, boxes), min_pictures)
     data = soft.pictures()
-    if (output / ABOUT).is_file():
-        _check_key(output, how.key(data))
-    elif output.is_dir() and any(output.iterdir()):
-        raise InputError(f"{output}: holds other files; give a new folder with -o.")
-    if os.environ.get("RANK", "0") == "0":
+    first = os.environ.get("RANK", "0") == "0"  # of the processes of torchrun: it writes
+    if first:
+        _check_output(output, how.key(data))
         write_about(output, how.key(data), table=table.name, detection_threshold=threshold)
     result = _trained(soft, data, output, how, progress)
-    if os.environ.get("RANK", "0") == "0":
+    if first:
         write_taxonomy(None, output, soft.classes)
     result.notes[:0] = [*soft.notes, *told]
     return result
@@ -216,6 +214,13 @@ def network_folder(project: Any, name: str, backbone: str, key: str) -> Path:
         if not (folder / ABOUT).is_file() or about(folder).get("key") == key:
             return folder
     raise AssertionError  # never: count has no end
+
+
+def _check_output(output: Path, key: str) -> None:
+    """Raises InputError when the folder holds anything but this very training."""
+    _check_key(output, key)
+    if not (output / ABOUT).is_file() and output.is_dir() and any(output.iterdir()):
+        raise InputError(f"{output}: holds other files; give a new folder with -o.")
 
 
 def _check_key(folder: Path, key: str) -> None:
