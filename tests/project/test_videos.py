@@ -10,9 +10,11 @@ import pytest
 
 from ecotone.errors import InputError
 from ecotone.project import Project
+from tests.export.test_camtrapdp_valid import official, profile_errors, table_errors
 from tests.videos import bars, cut, make_video
 
 pytest.importorskip("av")
+__all__ = ["official"]  # a fixture of other tests
 
 
 @pytest.fixture
@@ -278,6 +280,18 @@ def test_a_fusion_pools_the_frames_of_a_video_and_exports_one_answer(tmp_path: P
         asked = suggest(project, 10, gain=False)
         videos = [q.detection_id.rpartition(":")[0] for q in asked.questions]
         assert len(videos) == len(set(videos)) <= 2
+
+
+def test_a_package_with_videos_is_valid_camtrap_dp(tmp_path: Path, official: Path) -> None:
+    with fused_project(tmp_path) as project:
+        project.fuse(use_context=False)
+        (tmp_path / "places.csv").write_text(
+            "deploymentID,latitude,longitude\n"
+            + "".join(f"cam{n},50.{n},4.{n}\n" for n in range(4)), encoding="utf-8")
+        project.add_deployments(tmp_path / "places.csv")
+        project.export(tmp_path / "package", format="camtrapdp", time_zone="UTC", events=True)
+    assert table_errors(tmp_path / "package", official) == []
+    assert profile_errors(tmp_path / "package", official) == []
 
 
 def test_predict_gives_one_row_a_video_by_its_best_frame(tmp_path: Path, make_picture) -> None:
