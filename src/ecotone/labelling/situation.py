@@ -20,6 +20,7 @@ from ecotone.fusion.mapping import Mapping
 from ecotone.types import GlobalScores
 
 DIMENSIONS = 64
+BLOCK = 16384  # rows looked at at once
 FITTED_ON = 4000  # rows that the principal axes are found on
 UNKNOWN = "unknown"  # the kind of a class that names and tree do not relate to the global model
 
@@ -61,7 +62,10 @@ class Situation:
 def row_keys(embeddings: np.ndarray, seed: int) -> np.ndarray:
     """Keys (N,) uint64 by content; 0 for rows of zeros, which stand for "no embedding"."""
     keys = np.maximum(content_keys(embeddings, seed), np.uint64(1))
-    return np.where(embeddings.any(axis=1), keys, np.uint64(0))
+    for start in range(0, len(keys), BLOCK):  # embeddings may lie on the disk
+        part = slice(start, start + BLOCK)
+        keys[part] *= np.asarray(embeddings[part]).any(axis=1)
+    return keys
 
 
 def project(embeddings: np.ndarray, keys: np.ndarray, dimensions: int) -> np.ndarray:
