@@ -104,8 +104,15 @@ def test_two_rounds_replace_the_network(project, monkeypatch):
     taken = {m for m in (*record["score_models"], record["embedding_model"]) if "+folds" in m}
     last = [r for r in result.rounds if r.accepted][-1]
     assert taken == {f"{last.network}+folds"}
-    gathered = gather(project)  # unasked, too, it is the last one alone
+    gathered = gather(project, networks=True)  # unasked, too, it is the last one alone
     assert {m for m in (*gathered.scores, gathered.embedding_model) if "+folds" in m} == taken
+    # What cannot judge a network that has seen the labels, such as evaluate, does without it.
+    without = gather(project)
+    assert (list(without.scores), without.embedding_model) == (["world"], "enc")
+    (project.path / "models" / "networks" / last.network / "cross_fit.npz").unlink()
+    gone = project.fuse(use_context=False)
+    assert gone.run != record["run"] and "world" in read_record(project)["score_models"]
+    assert read_record(project)["embedding_model"] == "enc"
 
 
 def test_a_local_model_on_a_networks_embeddings_takes_pictures(project, monkeypatch, tmp_path):

@@ -80,7 +80,8 @@ def fuse(
     if project.catalog.counts()["media"]:
         need_classes(project, project.catalog.current_labels(), classes)
     notes = ensure_embeddings(project, embedding_model, progress)
-    gathered = gather(project, classes, embedding_model, score_models, stored=True)
+    gathered = gather(
+        project, classes, embedding_model, score_models, stored=True, networks=True)
     seed = project.config.random_state if seed is None else seed
     context = project.config.use_context if use_context is None else use_context
     settings = {

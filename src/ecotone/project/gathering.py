@@ -71,12 +71,13 @@ def gather(
     *,
     cold: bool = False,
     stored: bool = False,
+    networks: bool = False,
 ) -> Gathered:
     """Everything the fusion needs, for the detections that have an embedding.
 
     classes, embedding_model and score_models override the project's settings. cold: neither labels
     nor classes are needed; there are then no local classes. stored: embeddings and scores stay on
-    the disk, as views.
+    the disk, as views. networks: with those of the project's own network that a round kept.
     Raises ProjectError when there are no pictures, no embeddings, or no labels and no classes.
     """
     from ecotone.store.vectors import open_embeddings
@@ -85,7 +86,7 @@ def gather(
     everything = catalog.detections()
     if not len(everything):
         raise ProjectError("no pictures in this project yet; add some: ecotone add images FOLDER")
-    model = choose_embeddings(project, embedding_model)
+    model = choose_embeddings(project, embedding_model, networks)
     values = open_embeddings(catalog, folder, model, everything.id)
     known = catalog.current_labels()
     nothing = cold and not (classes or project.config.classes or known)
@@ -100,7 +101,7 @@ def gather(
     labels, unknown = _labels(detections.id, known, local)
     if unknown:
         notes.append(f"labels that are none of the local classes, not used: {', '.join(unknown)}")
-    scores = scores_of(project, detections, score_models, stored=stored)
+    scores = scores_of(project, detections, score_models, stored, networks)
     values = values.subset(rows)
     notes += _seen(catalog, scores, model)
     if project.config.use_detector and has_detector(everything):
@@ -121,9 +122,9 @@ def _seen(catalog: Any, scores: dict[str, GlobalScores], model: str) -> list[str
     ]
 
 
-def choose_embeddings(project: Any, wanted: str | None = None) -> str:
+def choose_embeddings(project: Any, wanted: str | None = None, networks: bool = False) -> str:
     """The name of the embeddings to learn on: the one wanted here or in the settings, else the
-    newest that is not of a network trained on this project's labels (see `project.networks`).
+    newest that is of no network trained on this project's labels (see `networks.unasked`).
 
     Raises ProjectError when there are none, InputError when another is wanted.
     """
@@ -135,15 +136,15 @@ def choose_embeddings(project: Any, wanted: str | None = None) -> str:
         raise ProjectError("no embeddings in this project yet; run: ecotone embed --model MODEL")
     if wanted and wanted not in names:
         raise InputError(f"no embeddings of {wanted!r} here; there are: {', '.join(names)}.")
-    return wanted or (unasked(project.catalog, names, embeddings=True) or names)[-1]
+    return wanted or (unasked(project, names, True, networks) or names)[-1]
 
 
 def scores_of(
     project: Any, detections: Detections, models: Sequence[str] | None = None,
-    stored: bool = False,
+    stored: bool = False, networks: bool = False,
 ) -> dict[str, GlobalScores]:
     """Scores of these detections by global model: those named here or in the settings, else all
-    but those of networks that have seen the labels (see `project.networks`).
+    but those of networks that have seen the labels (see `networks.unasked`).
 
     stored: views of scores that stay on the disk.
 
@@ -152,7 +153,8 @@ def scores_of(
     from ecotone.store.vectors import open_scores, read_scores
 
     there = score_names(project.catalog)
-    wanted = list(models or project.config.score_models) or unasked(project.catalog, there)
+    wanted = list(models or project.config.score_models) or unasked(
+        project, there, networks=networks)
     for name in wanted:
         if name not in there:
             raise InputError(

@@ -103,7 +103,7 @@ def note_network(catalog: Any, name: str, **values: Any) -> None:
     """Write down that scores and embeddings called `name` are of a network that has seen labels.
 
     values: accepted: whether a fusion may take them unasked, and of what is accepted, scores and
-    embeddings: whether these are to be taken.
+    embeddings: whether these are to be taken; folds: the file of the `CrossFit`.
     """
     catalog.set_note(note_key(name), {"accepted": False, **values})
 
@@ -113,11 +113,22 @@ def network_note(catalog: Any, name: str) -> dict[str, Any]:
     return catalog.note(note_key(name)) or {}
 
 
-def unasked(catalog: Any, names: list[str], embeddings: bool = False) -> list[str]:
-    """The names that a fusion takes without being asked, in their order."""
+def unasked(
+    project: Any, names: list[str], embeddings: bool = False, networks: bool = False
+) -> list[str]:
+    """The names of scores, or of embeddings, that are taken without being asked for, in order.
+
+    networks: with those of the network that a round kept, which fusion alone can judge, as long as
+    its cross-fitted scores are there; else those of no network trained here.
+    """
+    kind = "embeddings" if embeddings else "scores"
+
     def good(name: str) -> bool:
-        note = network_note(catalog, name)
-        return not note or bool(note["accepted"] and note["embeddings" if embeddings else "scores"])
+        note = network_note(project.catalog, name)
+        if not note:
+            return True
+        return bool(networks and note["accepted"] and note[kind]
+                    and (project.path / note["folds"]).is_file())
 
     return [name for name in names if good(name)]
 

@@ -138,7 +138,7 @@ def inputs_of(project: Any, record: dict[str, Any]) -> tuple[Gathered, tuple[Any
     if name and name == embeddings:
         embeddings = current["base"]
     gathered = gather(project, record["classes"], embeddings, models or None)
-    if not models:  # none was there: nor is the network's, which `gather` may have taken
+    if not models:  # none was there
         gathered = replace(gathered, scores={
             m: s for m, s in gathered.scores.items() if m == DETECTOR})
     if not used:
@@ -257,10 +257,9 @@ def _accept(project: Any, gathered: Gathered, cross: CrossFit, made: Any, result
     with catalog.transaction():
         if old and old != name:
             note_network(catalog, old)
-        note_network(catalog, name, accepted=True, scores=scores, embeddings=embeddings)
-        catalog.set_note(CURRENT, {
-            "name": name, "use": result.used, "base": base,
-            "folds": f"models/{FOLDER}/{made.name}/{CROSS_FIT}"})
+        file = f"models/{FOLDER}/{made.name}/{CROSS_FIT}"
+        note_network(catalog, name, accepted=True, scores=scores, embeddings=embeddings, folds=file)
+        catalog.set_note(CURRENT, {"name": name, "use": result.used, "base": base, "folds": file})
     models = [m for m in gathered.scores if m != DETECTOR] + ([name] if scores else [])
     fused = project.fuse(
         classes=gathered.local_classes, embedding_model=name if embeddings else base,
