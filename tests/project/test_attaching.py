@@ -92,7 +92,7 @@ def test_shards_made_without_a_project(tmp_path, pictures, onnx_model, plain, ca
         project.add_images(pictures)
         assert cli.run(["attach", str(out), "--project", str(project.path), "--json"]) == 0
         told = json.loads(capsys.readouterr().out)
-        assert (told["rows"], told["problems"]) == (24, [])
+        assert (told["rows"], told["problems"], len(told["failed"])) == (24, [], 1)
         same(project, plain)
         assert project.attach(out).rows == 0
         report = project.classify(str(onnx_model), classes)

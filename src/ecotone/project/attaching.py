@@ -89,17 +89,25 @@ def attach_finished(
     waiting = [done for name, done in every.items() if not links.has(name)]
     finder = _Finder(project) if waiting else None
     rows = linked_shards = lost = 0
-    failed, problems = [], []
+    failures: dict[str, tuple[str, str]] = {}
+    whole: set[str] = set()
+    problems = []
     for number, done in enumerate(waiting, 1):
         ids, at, unknown = finder.rows(links.where(done.name), done.size)
         links.add(done, ids, at)
         rows, linked_shards, lost = rows + len(ids), linked_shards + 1, lost + unknown
-        for media, path, reason in done.failed:
-            failed.append(f"{path}: {reason}")
-            if finder.knows(media):
-                catalog.record_failure(media, "classify", reason)
+        whole |= {i.rpartition(":")[0] for i in ids} - {media for media, _, _ in done.failed}
+        failures |= {media: (path, reason) for media, path, reason in done.failed}
         if say is not None:
             say(number, len(waiting), f"attaching {links.name}")
+    failures = {m: told for m, told in failures.items() if m not in whole}
+    for media, (_, reason) in failures.items():
+        if finder.knows(media):
+            catalog.record_failure(media, "classify", reason)
+    for failure in catalog.failures() if waiting else ():
+        if failure.media_id in whole and failure.step in ("classify", "embed"):
+            catalog.clear_failure(failure.media_id, failure.step)
+    failed = [f"{path}: {reason}" for path, reason in failures.values()]
     if lost:
         problems.append(f"{output.place}: {lost:,} rows name no picture or box of the project; add "
                         "their pictures (ecotone add images) and attach again")

@@ -12,6 +12,7 @@ import numpy as np
 from ecotone.engine.runners import Engine
 from ecotone.engine.shards import ROWS
 from ecotone.engine.work import Spec, salt_of, work_of
+from ecotone.media.location import is_url
 from ecotone.types import Detections
 
 
@@ -28,7 +29,7 @@ class EngineRun:
 
 
 def chosen_engine(
-    config: Any, engine: str | Engine | None = None, address: str | None = None,
+    project: Any, engine: str | Engine | None = None, address: str | None = None,
     workers: int | None = None, shards: str | Path | None = None, shard_rows: int | None = None,
     gpus: float | None = None,
 ) -> EngineRun | None:
@@ -39,12 +40,15 @@ def chosen_engine(
     shard_rows: detections of a shard.
     Raises InputError for an unknown engine, or an address without Ray.
     """
+    config = project.config
     if not isinstance(engine, Engine):
         name = engine or ("ray" if address else config.engine)
         engine = Engine(
             name, config.engine_workers if workers is None else workers,
             address or (config.engine_address if name == "ray" else ""), gpus or 0.0)
     output = shards or config.engine_output or None
+    if not shards and output and not is_url(output):
+        output = project.path / output
     if engine.here and output is None:
         return None
     return EngineRun(engine, output, shard_rows or ROWS)

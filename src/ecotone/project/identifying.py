@@ -93,7 +93,7 @@ def match_individuals(
     options = {"precision": precision, "shortlist": shortlist, "rerank": rerank, "expand": expand}
     work = _work(project, Wanted(**wanted), head, local=local, scores=str(scores or ""), **options)
     queries = _queries(work)
-    by_engine = chosen_engine(project.config, engine, address, workers, gpus=gpus)
+    by_engine = chosen_engine(project, engine, address, workers, gpus=gpus)
     with (_run(project, "individuals match", work) as (run, summary),
           open_runner(by_engine and by_engine.engine) as runner):
         gallery, asking = work.animals.take(work.named), work.animals.take(queries)

@@ -72,7 +72,7 @@ def classify(
     model, name = find_network(project, model)
     from ecotone.backends.base import can_classify
 
-    run = chosen_engine(project.config, engine, address, workers, shards, shard_rows, gpus)
+    run = chosen_engine(project, engine, address, workers, shards, shard_rows, gpus)
     spec = _open(project, model, classes, options)
     backend = spec.backend
 
@@ -106,7 +106,7 @@ def embed(
     from ecotone.backends.base import can_encode, open_backend
 
     model, name = find_network(project, model)
-    run = chosen_engine(project.config, engine, address, workers, shards, shard_rows, gpus)
+    run = chosen_engine(project, engine, address, workers, shards, shard_rows, gpus)
     backend = open_backend(model, None, **options)
     if not can_encode(backend):
         raise BackendError(
