@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 
 from ecotone.store.comparing import Kept, read_kept
@@ -31,6 +32,7 @@ COUNT_AGAIN = (
        ON d.medium = v.medium AND d.number = v.number
        WHERE v.vector_set = vector_set.n AND d.retired = 0) WHERE kind <> 'posteriors'""",
 )
+BLOCK = 4096  # rows inserted at once
 HIGH = 1 << 40  # no row number is as high
 
 
@@ -66,7 +68,7 @@ def salvage(source: Path, target: Path, work: Path) -> Salvaged:
         _restore_words(new, old, kept, told)
         if old is not None:
             with closing(old):
-                _copy_tables(new, old, told)
+                _copy_tables(new, old, kept, told)
         told.restored["person_box"] = restore_boxes(new, kept.boxes)
         _mend_media(new, told)
         _drop_dangling(new, told)
@@ -146,32 +148,60 @@ def _restore_words(
     """The journal's rows first: what the damaged file says otherwise does not count."""
     for table in TABLES:
         here = _columns(new, table)
+        names = here if old is None else _shared(old, table, here)
         before = {}
         if old is not None:
-            before = {row[0]: row for row in _read_table(old, table, _shared(old, table, here))}
-        names = _shared(old, table, here) if old is not None else here
+            before = {row[0]: row for row in _read_table(old, table, names)}
+        by_columns: dict[tuple[str, ...], list[tuple]] = {}
         for n, cells in kept.rows[table].items():
             known = {c: v for c, v in cells.items() if c in here}
-            if _insert(new, table, list(known), tuple(known.values())):
-                found = dict(zip(names, before.get(n, ()), strict=False))
-                told.restored[table] += any(found.get(c) != v for c, v in known.items()
-                                            if c in names or not found)
+            by_columns.setdefault(tuple(known), []).append(tuple(known.values()))
+            found = dict(zip(names, before.get(n, ()), strict=False))
+            told.restored[table] += any(
+                found.get(c) != v for c, v in known.items() if c in names or not found)
+        for columns, rows in by_columns.items():
+            _insert_all(new, table, columns, rows)
 
 
-def _copy_tables(new: sqlite3.Connection, old: sqlite3.Connection, told: Salvaged) -> None:
+def _copy_tables(
+    new: sqlite3.Connection, old: sqlite3.Connection, kept: Kept, told: Salvaged
+) -> None:
     tables = [row[0] for row in new.execute(
         "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'")]
     for table in tables:
         names = _shared(old, table, _columns(new, table))
-        if not names:
+        if not names or table == "tally":  # which is counted anew
             continue
+        there = kept.rows.get(table, {})
+        rows = _read_table(old, table, names)
         bad = 0
-        for row in _read_table(old, table, names):
-            told.rows[table] += 1
-            bad += not _insert(new, table, names, row) and table not in TABLES
-        expected = _count(old, table)
-        if bad or expected > told.rows[table]:
-            told.lost.append(f"{bad + max(0, expected - told.rows[table]):,} rows of {table}")
+        while part := list(islice(rows, BLOCK)):
+            told.rows[table] += len(part)
+            bad += _insert_all(new, table, names, [row for row in part if row[0] not in there])
+        lost = max(0, _count(old, table) - told.rows[table]) + (0 if table in TABLES else bad)
+        if lost:
+            told.lost.append(f"{lost:,} rows of {table}")
+
+
+def _insert_all(
+    connection: sqlite3.Connection, table: str, names: Sequence[str], rows: Sequence[tuple]
+) -> int:
+    """Insert rows, all at once where all fit; how many do not."""
+    connection.execute("SAVEPOINT part")
+    try:
+        connection.executemany(_statement(table, names), rows)
+        return 0
+    except (sqlite3.Error, OverflowError, UnicodeError):
+        connection.execute("ROLLBACK TO part")
+        return sum(not _insert(connection, table, names, row) for row in rows)
+    finally:
+        connection.execute("RELEASE part")
+
+
+def _statement(table: str, names: Sequence[str]) -> str:
+    listed = ", ".join(f'"{n}"' for n in names)
+    marks = ", ".join("?" * len(names))
+    return f"INSERT INTO {table} ({listed}) VALUES ({marks}) ON CONFLICT DO NOTHING"
 
 
 def _count(connection: sqlite3.Connection, table: str) -> int:
@@ -198,12 +228,8 @@ def _insert(
     connection: sqlite3.Connection, table: str, names: Sequence[str], row: Sequence
 ) -> bool:
     """Whether a row fits; one that is there stays as it is."""
-    listed = ", ".join(f'"{n}"' for n in names)
-    marks = ", ".join("?" * len(names))
     try:
-        return connection.execute(
-            f"INSERT INTO {table} ({listed}) VALUES ({marks}) ON CONFLICT DO NOTHING", row
-        ).rowcount > 0
+        return connection.execute(_statement(table, names), row).rowcount > 0
     except (sqlite3.Error, OverflowError, UnicodeError):
         return False
 
