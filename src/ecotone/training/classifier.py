@@ -17,7 +17,7 @@ import torch
 from torch import nn
 
 from ecotone.errors import InputError
-from ecotone.training.classifier_card import finish_classifier
+from ecotone.training.classifier_card import LEAST_LABELS, finish_classifier
 from ecotone.training.classifier_network import (
     ClassifierNetwork,
     SoftLearner,
@@ -27,7 +27,12 @@ from ecotone.training.classifier_network import (
 from ecotone.training.classifier_start import make_network
 from ecotone.training.data import Crops, Progress
 from ecotone.training.distributed import World, join_world
-from ecotone.training.inference import cross_entropy, predict_logits, softmax
+from ecotone.training.inference import (
+    cross_entropy,
+    predict_logits,
+    softmax,
+    tempered_cross_entropy,
+)
 from ecotone.training.loop import Loop, pick_precision
 from ecotone.training.lora import merge_lora
 from ecotone.training.pictures import LabelledPictures
@@ -35,7 +40,7 @@ from ecotone.training.published import Start
 from ecotone.training.soft_control import SoftControl
 from ecotone.training.soft_feed import SoftFeed
 from ecotone.training.soft_settings import AUTO, SoftLabelSettings
-from ecotone.training.soft_split import SoftSplit, split_soft
+from ecotone.training.soft_split import LABELS, SoftSplit, split_soft
 from ecotone.training.trap_pictures import prepare_batch
 
 MODEL = "model.onnx"
@@ -185,6 +190,9 @@ class Job:
         if not len(held):
             return None
         precision = pick_precision(self.settings.precision, self.world.device)
+        # As the probabilities are calibrated afterwards, or against labels surer than right.
+        few = self.split.kind == LABELS and len(held) < LEAST_LABELS
+        measure = cross_entropy if few else tempered_cross_entropy
 
         def validate(learner: SoftLearner) -> dict[str, float]:
             shift = learner.shift.cpu().numpy()
@@ -196,7 +204,7 @@ class Job:
                 read = np.isfinite(logits).all(axis=1)
                 wanted, logits = target[read], logits[read]
                 right = float((logits.argmax(1) == wanted.argmax(1)).mean())
-                loss = cross_entropy(wanted, logits + shift)
+                loss = measure(wanted, logits + shift)
                 found[name] = (-loss if np.isfinite(loss) else -WORST, right)
             best = max(found, key=lambda n: found[n])
             return {"score": found[best][0], "accuracy": found[best][1],

@@ -16,6 +16,7 @@ from ecotone.training.classifier_network import ClassifierNetwork
 from ecotone.training.data import Crops
 from ecotone.training.feed import normalised
 
+TEMPERATURES = np.exp(np.linspace(np.log(0.5), np.log(20.0), 30)).astype(np.float32)
 Tick = Callable[[int], None]
 
 
@@ -95,4 +96,13 @@ def cross_entropy(target: np.ndarray, logits: np.ndarray) -> float:
     return float(-(target * log_p).sum(axis=1).mean())
 
 
-__all__ = ["cross_entropy", "predict_logits", "softmax"]
+def tempered_cross_entropy(target: np.ndarray, logits: np.ndarray) -> float:
+    """The cross-entropy at the best temperature: what the scores tell, however sure they are.
+
+    Plain cross-entropy against pseudo-labels that are surer than right is least where a network
+    has learned nothing.
+    """
+    return min(cross_entropy(target, logits / t) for t in TEMPERATURES)
+
+
+__all__ = ["cross_entropy", "predict_logits", "softmax", "tempered_cross_entropy"]
