@@ -24,6 +24,7 @@ import numpy as np
 from ecotone.errors import ProjectError
 from ecotone.store import linked
 from ecotone.store.checksums import ensure_whole, measure
+from ecotone.store.locate import as_bytes
 from ecotone.store.runs import now
 
 if TYPE_CHECKING:
@@ -130,6 +131,25 @@ def write_shard(
 
     Raises ProjectError when the disk is full or the folder cannot be written.
     """
+    file, size, digest = write_file(catalog, folder, vector_set, ids, arrays)
+    with catalog.transaction() as connection:
+        connection.execute(
+            "INSERT INTO shard (vector_set, file, rows, created, bytes, digest) "
+            "VALUES (?, ?, ?, ?, ?, ?)",
+            (vector_set.n, file, len(ids), now(), size, digest),
+        )
+        register_rows(connection, vector_set, ids)
+    return file
+
+
+def write_file(
+    catalog: Catalog, folder: Path, vector_set: VectorSet, ids: Sequence[str] | np.ndarray,
+    arrays: Mapping[str, np.ndarray],
+) -> tuple[str, int, str]:
+    """Write the file of a shard, which counts when it is registered: name, size, checksum.
+
+    Raises ProjectError when the disk is full or the folder cannot be written.
+    """
     from ecotone.store.set_file import write_about
 
     place = set_folder(folder, vector_set.kind, vector_set.name)
@@ -139,24 +159,16 @@ def write_shard(
     ).fetchone()[0]
     path = place / f"{number:06d}{SUFFIX}"
     buffer = io.BytesIO()
-    np.savez(buffer, ids=np.array([i.encode() for i in ids], dtype=bytes), **arrays)
+    np.savez(buffer, ids=as_bytes(ids), **arrays)
     try:
         place.mkdir(parents=True, exist_ok=True)
         write_about(catalog, place, vector_set)
         _write_synced(path, buffer.getbuffer())
-        size, digest = measure(path)
+        return (path.name, *measure(path))
     except OSError as error:
         raise ProjectError(
             f"{path}: cannot be written ({error.strerror}); free some space and run again."
         ) from error
-    with catalog.transaction() as connection:
-        connection.execute(
-            "INSERT INTO shard (vector_set, file, rows, created, bytes, digest) "
-            "VALUES (?, ?, ?, ?, ?, ?)",
-            (vector_set.n, path.name, len(ids), now(), size, digest),
-        )
-        register_rows(connection, vector_set, ids)
-    return path.name
 
 
 def register_rows(

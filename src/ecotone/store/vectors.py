@@ -16,6 +16,7 @@ import scipy
 
 from ecotone.errors import InputError, ProjectError
 from ecotone.store import shards, views
+from ecotone.store.compacting import compact
 from ecotone.types import GlobalScores, Posteriors
 
 if TYPE_CHECKING:
@@ -66,15 +67,17 @@ class _Writer(ABC):
         self._clear()
 
     def close(self) -> None:
-        """Store what waits."""
+        """Store what waits, and join small shards where there are many."""
         self.flush()
+        if self.kind != "posteriors" and not self.catalog.connection.in_transaction:
+            compact(self.catalog, self.folder, self.kind, self.model_name)
 
     def __enter__(self) -> _Writer:
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: object, *_: object) -> None:
         # On an error too: rows that are here are finished work.
-        self.flush()
+        self.flush() if kind else self.close()
 
 
 class ScoreWriter(_Writer):
