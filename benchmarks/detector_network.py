@@ -47,7 +47,7 @@ class Stage:
 
 # Learned with strong changes on large inputs, finished with milder ones on the size that is used.
 STAGES = (Stage(16, 16, 4e-3, 320, 256, (0.65, 1.5), 0.3, 0.02, 0.05),
-          Stage(9, 8, 3e-3, 256, 192, (0.75, 1.35), 0.2, 0.0, 0.3))
+          Stage(14, 8, 3e-3, 256, 192, (0.75, 1.35), 0.2, 0.0, 0.3))
 
 
 def conv(inputs: int, outputs: int, step: int = 1) -> nn.Sequential:

@@ -8,7 +8,7 @@ called in several threads. One in a few lines:
         name, threshold = "middle", 0.2
 
         def prepare(self, path):
-            return Prepared(None, *load_picture(path, (1, 1)).size)
+            return Prepared(None, *load_picture(path).size)
 
         def detect(self, prepared):
             box = Boxes(np.array([[0.25, 0.25, 0.5, 0.5]]), np.array(["animal"]), np.array([0.9]))
