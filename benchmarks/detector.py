@@ -52,8 +52,8 @@ def look(model: Path, pictures: list[Scene]) -> list[Boxes]:
     detector = open_detector(model, threads=1)
     looks = [Look(str(i), scene.path) for i, scene in enumerate(pictures)]
     found = [one for batch in detect_pictures(looks, detector) for one in batch]
-    assert all(one.boxes is not None for one in found)
-    return [one.boxes for one in found]
+    assert not any(one.failure for one in found)
+    return [one.boxes[0][1] for one in found]
 
 
 def score(found: list[Boxes], pictures: list[Scene], kind: str = "", threshold: float = 0.2,
