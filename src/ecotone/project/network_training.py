@@ -7,7 +7,7 @@ import json
 import os
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from ecotone.errors import InputError, ProjectError
+from ecotone.ingest.text import some
 from ecotone.project.networks import FOLDER, note_network
 from ecotone.project.records import recorded_run, write_json
 from ecotone.project.soft_labels import SoftLabels, gather_soft_labels, soft_labels_of_files
@@ -170,9 +171,9 @@ def _common(soft: SoftLabels, least: int) -> SoftLabels:
     if not few:
         return soft
     out = soft.renamed(few)
-    out.notes.append(f"{len(few):,} classes with fewer than {least:,} pictures are left out: "
-                     f"{', '.join(sorted(few)[:5])}")
-    return out
+    return replace(out, notes=[*soft.notes, (
+        f"{len(few):,} classes with fewer than {least:,} pictures are left out, "
+        f"{len(soft) - len(out):,} pictures with them: {some(sorted(few))}")])
 
 
 def animal_boxes(files: Any, detections: Path, threshold: float | None
