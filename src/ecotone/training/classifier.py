@@ -45,6 +45,7 @@ from ecotone.training.trap_pictures import prepare_batch
 
 MODEL = "model.onnx"
 IMAGENET = ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
+FIGURES = ("score", "accuracy", "log_loss", "teacher")
 WORST = 1e9  # a loss that is no number
 FROM_WEIGHTS = 0.1  # of the learning rate, for a backbone that knows something
 
@@ -207,8 +208,9 @@ class Job:
                 loss = measure(wanted, logits + shift)
                 found[name] = (-loss if np.isfinite(loss) else -WORST, right)
             best = max(found, key=lambda n: found[n])
-            return {"score": found[best][0], "accuracy": found[best][1],
-                    "log_loss": -found[best][0], "teacher": float(best == "teacher")}
+            score, right = found[best]
+            values = (score, right, -score, float(best == "teacher"))
+            return dict(zip(FIGURES, values, strict=True))
 
         return validate
 
@@ -226,7 +228,9 @@ def check_enough(data: LabelledPictures, split: SoftSplit, failed: dict[int, str
 def finish(job: Job, loop: Loop, learner: SoftLearner, history: list[dict[str, float]],
            failed: list[str]) -> TrainedClassifier:
     """Choose the network, write it and what is to be known of it."""
-    best = max((r for r in history if "score" in r), key=lambda r: r["score"], default={})
+    # In the loop's own order, so that it is the epoch whose weights were kept.
+    best = max((r for r in history if "score" in r), default={},
+               key=lambda r: [r[name] for name in FIGURES])
     networks = learner.networks()
     use = "teacher" if best.get("teacher", 1.0) and "teacher" in networks else "network"
     network = networks[use].to("cpu").eval()
