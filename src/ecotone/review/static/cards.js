@@ -95,7 +95,7 @@ export class Grid {
     node.replaceChildren(
       el("div", { class: "crop" }, image, el("span", { class: "tick" }),
         hidden && el("span", { class: "veil" }, "person, blurred"),
-        card.frame >= 0 && el("span", { class: "frame", "aria-hidden": "true" }, `▸ ${card.frame}`),
+        card.frame >= 0 && el("span", { class: "number", "aria-hidden": "true" }, `▸ ${card.frame}`),
         reason && el("span", { class: "reason", title: reason }, name(reason))),
       el("div", { class: "sure", style: { width: `${100 * (best?.p ?? 0)}%` } }),
       el("div", { class: "words" }, ...this.words(card, best, spoken)));

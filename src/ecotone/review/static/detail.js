@@ -134,7 +134,8 @@ export class Detail {
     const video = this.data.video;
     return el("section", { class: "burst", "aria-label": video ? "Video" : "Burst" },
       el("h3", {}, video ? `Video, ${shots.length} frames` : `Burst of ${shots.length} pictures`,
-        video && el("button", { type: "button", "data-key": "play", onclick: (e) => this.play(e.target) }, "Play"),
+        video && el("button", { type: "button", "data-key": "play", onclick: () => this.play() },
+          this.playing ? "Stop" : "Play"),
         el("button", { type: "button", "data-key": "burst", onclick: () => this.actions.wholeBurst(ids) },
           "Decide all", el("kbd", { "aria-hidden": "true" }, "E"))),
       el("div", { class: "strip", role: "list", tabindex: "0", "aria-label": video ? "Frames of the video" : "Pictures of the burst" }, ...shots.map((shot) => {
@@ -160,29 +161,31 @@ export class Detail {
       el("p", { class: "file" }, name(card.file), card.frame >= 0 && `, frame ${card.frame}`));
   }
 
-  /** Show the frames of a video one after the other; a second press, or anything new, ends it. */
-  play(button) {
-    const image = this.root.querySelector(".large img, img.whole");
+  /** Show the frames of a video one after the other; a second press, or another focus, ends it. */
+  play() {
     const shots = (this.data?.burst ?? []).filter((shot) => shot.cards.length);
-    const first = image?.getAttribute("src");
-    if (this.playing || !image || shots.length < 2) {
-      this.playing?.();
+    if (this.playing || shots.length < 2) {
+      this.stop();
       return;
     }
+    const id = this.state.focus;
     let at = 0;
-    const timer = setInterval(() => {
-      if (!image.isConnected) return this.playing?.();
+    this.playing = setInterval(() => {
+      const image = this.root.querySelector(".large img, img.whole");
+      if (this.state.focus !== id || !image) {
+        this.stop();
+        return;
+      }
       image.src = pictureUrl("whole", shots[at % shots.length].cards[0], this.sharp);
       at += 1;
-      return undefined;
     }, PLAY);
-    this.playing = () => {
-      clearInterval(timer);
-      this.playing = null;
-      image.src = first;
-      button.textContent = "Play";
-    };
-    button.textContent = "Stop";
+    this.draw();
+  }
+
+  stop() {
+    clearInterval(this.playing);
+    this.playing = null;
+    this.draw();
   }
 
   /** Focus on a detection that may not be in the queue. */
