@@ -64,7 +64,8 @@ def videos(draw):
     for n in range(draw(st.integers(0, 3))):
         found = draw(st.none() | st.lists(boxes(videos=True), max_size=4).map(tuple))
         if found is None:
-            out.append(ImageResult(f"{n}.mp4", None, (), "video access failure", frame_rate=-1.0))
+            out.append(ImageResult(f"{n}.mp4", None, (), "video access failure", frame_rate=-1.0,
+                                   frames_processed=()))
             continue
         looked = {b.frame_number for b in found} | draw(st.sets(st.integers(0, 99), max_size=5))
         rate = draw(st.sampled_from([10.0, 29.97, 0.5]))
