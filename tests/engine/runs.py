@@ -55,8 +55,9 @@ def prepared(photos: Path, output: Path, model: str, classes: str | None, rows: 
     """The shards and the work of a run without a project."""
     from ecotone.engine.loose import _jobs
 
-    backend = open_backend(model, Path(classes) if classes else None)
-    spec = Spec(model, classes, {}, backend)
+    options = {"threads": 1}
+    backend = open_backend(model, Path(classes) if classes else None, **options)
+    spec = Spec(model, classes, options, backend)
     manifest = manifest_of("m", spec, can_classify(backend), can_encode(backend))
     jobs, _ = _jobs(photos, None, None)
     begin(Output(output), manifest)

@@ -10,6 +10,7 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from ecotone.engine.runners import Engine, open_runner
@@ -101,7 +102,14 @@ def test_ray_loses_a_worker_in_the_middle(tmp_path, pictures, onnx_model) -> Non
         assert (ray[name].rows, ray[name].failed) == (one[name].rows, one[name].failed)
         tables = [read_table(str(tmp_path / place / "shards" / f"{name}.parquet"))
                   for place in ("ray", "one")]
-        assert tables[0].equals(tables[1])
+        assert tables[0].schema == tables[1].schema
+        for column in tables[0].column_names:
+            a, b = (t.column(column).combine_chunks() for t in tables)
+            if column in ("embedding", "probabilities"):  # rounded alike but for the last digit
+                np.testing.assert_allclose(np.asarray(a.flatten(), dtype=np.float64),
+                                           np.asarray(b.flatten(), dtype=np.float64), rtol=2e-3)
+            else:
+                assert a.equals(b), column
     assert sum(len(d.failed) for d in ray.values()) == 1
     leftover = [p for p in (tmp_path / "ray").rglob("*") if p.name.endswith(".tmp")]
     assert not leftover

@@ -73,7 +73,7 @@ def test_an_engine_gives_what_the_threads_give(tmp_path, pictures, onnx_model, p
         # A picture that was mended is done by the next run, and nothing else.
         shutil.copy(pictures / "cam1" / "red_deer_0.jpg", pictures / "cam1" / "broken.jpg")
         again = project.classify(str(onnx_model), tmp_path / "classes.txt",
-                                 shards=out, shard_rows=7)
+                                 output=out, shard_rows=7)
         assert (again.done, again.skipped, again.failed) == (1, 24, [])
         assert not [f for f in project.catalog.failures() if f.step == "classify"]
 

@@ -55,7 +55,7 @@ def work_of(
         output, str(Path(spec.model).resolve()) if Path(spec.model).is_file() else spec.model,
         spec.classes and str(Path(spec.classes).resolve()), options, "scores" in kinds,
         "embeddings" in kinds, dict(kinds), batch_size, threads,
-        spec.backend if engine.here else None,
+        backend=spec.backend if engine.here else None,
     )
 
 

@@ -15,6 +15,8 @@ from ecotone.engine.work import Spec, salt_of, work_of
 from ecotone.media.location import is_url
 from ecotone.types import Detections
 
+KINDS = ("probabilities", "logits", "independent")  # what a model may put out
+
 
 @dataclass(frozen=True)
 class EngineRun:
@@ -52,6 +54,11 @@ def chosen_engine(
     if engine.here and output is None:
         return None
     return EngineRun(engine, output, shard_rows or ROWS)
+
+
+def place_among(options: dict[str, Any]) -> Any:
+    """The place of shards that stands as `output` among a model's options, taken out of them."""
+    return options.pop("output") if options.get("output") not in (None, *KINDS) else None
 
 
 class EngineStream:
@@ -120,4 +127,4 @@ def list_jobs(
         yield starts[job.media_id], job, told[job.media_id]
 
 
-__all__ = ["EngineRun", "EngineStream", "chosen_engine", "list_jobs"]
+__all__ = ["EngineRun", "EngineStream", "chosen_engine", "list_jobs", "place_among"]

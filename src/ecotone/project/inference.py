@@ -19,7 +19,7 @@ from ecotone.engine.sparse import keep_large
 from ecotone.engine.work import Spec, manifest_of
 from ecotone.errors import BackendError, ProjectError
 from ecotone.project.attaching import begin_sets, drop_missing
-from ecotone.project.engine_runs import EngineRun, EngineStream, chosen_engine
+from ecotone.project.engine_runs import EngineRun, EngineStream, chosen_engine, place_among
 from ecotone.project.networks import find_network
 from ecotone.types import Detections
 
@@ -65,6 +65,7 @@ def classify(
     model: a file (.onnx, .tflite) or a name, see `backends.open_backend`, which also takes
     `options`. classes: names of the outputs (or descriptions, for zero-shot models). engine,
     address, workers, shards, shard_rows, gpus: see `engine_runs.chosen_engine`; default: settings.
+    An `output` that is no kind of output is the place of shards too.
 
     Raises BackendError when the model gives no scores or cannot be run, InputError on bad options.
     """
@@ -72,6 +73,7 @@ def classify(
     model, name = find_network(project, model)
     from ecotone.backends.base import can_classify
 
+    shards = shards or place_among(options)
     run = chosen_engine(project, engine, address, workers, shards, shard_rows, gpus)
     spec = _open(project, model, classes, options)
     backend = spec.backend
@@ -106,6 +108,7 @@ def embed(
     from ecotone.backends.base import can_encode, open_backend
 
     model, name = find_network(project, model)
+    shards = shards or place_among(options)
     run = chosen_engine(project, engine, address, workers, shards, shard_rows, gpus)
     backend = open_backend(model, None, **options)
     if not can_encode(backend):
