@@ -62,7 +62,7 @@ def names() -> tuple[list[str], list[str]]:
 def generate(folder: Path, rows: int, seed: int = 0) -> Path:
     """A project of `rows` pictures, written block by block; its folder."""
     from ecotone.project import Project
-    from ecotone.store.tables import NewLabel, NewMedium
+    from ecotone.store.tables import DeploymentFacts, NewLabel, NewMedium
     from ecotone.store.vectors import EmbeddingWriter, ScoreWriter
 
     rng = np.random.default_rng(seed)
@@ -96,6 +96,9 @@ def generate(folder: Path, rows: int, seed: int = 0) -> Path:
                 noise = rng.standard_normal((len(number), DIMENSIONS), dtype=np.float32)
                 embeddings.append(detections, centres[truth] + NOISE * noise)
                 store.append(detections, _scores(rng, truth))
+        catalog.set_deployment_facts([
+            DeploymentFacts(f"site {k:03d}", latitude=k / 10, longitude=k / 10)
+            for k in range(PLACES)])
     return folder / "project"
 
 

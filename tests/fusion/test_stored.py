@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -65,3 +67,41 @@ def test_a_memory_map_is_an_array(tmp_path, world):
         for x in given
     )
     np.testing.assert_array_equal(one.pseudo_labels_, other.pseudo_labels_)
+
+
+class Made:
+    """Rows that are made when asked for: what is kept of them is kept by who asks."""
+
+    dtype = np.dtype(np.float32)
+
+    def __init__(self, n: int, dim: int) -> None:
+        self.shape = (n, dim)
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, rows) -> np.ndarray:
+        number = np.arange(len(self))[rows]
+        wave = np.sin(np.outer(number % 997 + 1.0, np.arange(1, self.shape[1] + 1)))
+        wave[:, 0] += 3.0 * (number % 2)
+        return wave.astype(np.float32)
+
+
+def peak(n: int) -> int:
+    labels = np.full(n, None, dtype=object)
+    labels[:20:2], labels[1:20:2] = "a", "b"
+    x = Made(n, 256)
+    tracemalloc.start()
+    try:
+        clf = FusionClassifier(["a", "b"], max_rows=200, max_dimensions=8).fit(x, None, labels)
+        for start in range(0, n, 8192):
+            clf.predict_proba(x[start : start + 8192])
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def test_memory_does_not_grow_as_the_embeddings_do():
+    small, large = 8_000, 24_000
+    grown = peak(large) - peak(small)
+    assert grown < 0.2 * 4 * 256 * (large - small)  # of what the rows take as float32

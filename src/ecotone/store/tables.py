@@ -6,6 +6,7 @@ M media, N detections, L labels. Texts are object arrays of str, "" where nothin
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -46,12 +47,12 @@ class MediaTable:
     frames: np.ndarray
     frames_processed: np.ndarray
 
-    @property
+    @cached_property  # asked row by row
     def is_video(self) -> np.ndarray:
         """Which media are videos (M,) bool."""
         return ~np.isnan(self.frame_rate)
 
-    @property
+    @cached_property
     def duration(self) -> np.ndarray:
         """Seconds that media last (M,) float64; 0 for pictures."""
         known = self.is_video & (self.frame_rate > 0)
