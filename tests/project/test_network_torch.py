@@ -55,12 +55,12 @@ def _near(path) -> str:
 def test_a_round_with_real_networks(tmp_path):
     with make_project(tmp_path) as project:
         before = project.fuse(use_context=False)
-        result = project.train(backbone="test_byobnet", image_size=32, epochs=2, batch_size=16,
-                               workers=1, rounds=1, folds=2)
+        result = project.train(backbone="test_byobnet", image_size=32, epochs=6, batch_size=16,
+                               workers=1, lr=0.01, augment=0, rounds=1, folds=2)
         (one,) = result.rounds
         assert one.labels == 36 and one.trainings == 3
-        newest = project.status().fused
-        assert (newest != before.run) == one.accepted
+        assert one.accepted and one.after["log_loss"] < one.before["log_loss"]
+        assert project.status().fused == one.fusion != before.run
         assert not (result.folder / "folds").exists()
 
 

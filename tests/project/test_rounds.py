@@ -67,6 +67,9 @@ def test_labels_learned_by_heart_do_not_fool_the_guard(tmp_path, monkeypatch):
         assert "not kept, the project is as before" in result.rounds[0].line()
         assert _state(project) == state
         assert (result.folder / "cross_fit.npz").is_file()
+        calls = trainer(monkeypatch, heart)
+        again = project.train(backbone="heart", rounds=1, folds=2)
+        assert again.rounds == result.rounds and len(calls) == 1  # the whole one, which is finished
         # The same network looks perfect to whoever lets it speak of the labels that it has seen.
         project.classify(str(result.model))
         fooled = project.fuse(score_models=["world", "heart"], use_context=False)
@@ -74,6 +77,25 @@ def test_labels_learned_by_heart_do_not_fool_the_guard(tmp_path, monkeypatch):
         assert any("learned from these labels" in note for note in fooled.notes)
         honest = project.fuse(use_context=False)
         assert honest.scores["accuracy"] < 0.75
+
+
+def test_what_was_stopped_goes_on(project, monkeypatch):
+    calls = []
+
+    def stopped(data, folder, settings, **_):
+        calls.append(folder)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return knowing(data, folder, settings)
+
+    trainer(monkeypatch, stopped)
+    before = read_record(project)
+    with pytest.raises(KeyboardInterrupt):
+        project.train(backbone="colours", rounds=1, folds=2)
+    assert read_record(project) == before and not project.status().unfinished
+    result = project.train(backbone="colours", rounds=1, folds=2)
+    assert calls[0] == calls[2] == result.folder and calls[1] == calls[3]
+    assert result.rounds[0].accepted
 
 
 def _state(project) -> tuple:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ecotone.errors import ProjectError
-from ecotone.project import Project, individual_heads
+from ecotone.project import Project, individual_heads, network_training
 from ecotone.project.lock import writer_lock
 
 
@@ -21,3 +21,16 @@ def test_only_the_first_process_takes_the_lock(tmp_path, monkeypatch) -> None:
         monkeypatch.setenv("RANK", "0")
         with pytest.raises(ProjectError):
             project.train_individuals("efficientnetv2_rw_m")
+
+
+def test_it_is_so_for_networks_of_species(tmp_path, monkeypatch) -> None:
+    project = Project.init(tmp_path / "reserve")
+    called: list[int] = []
+    monkeypatch.setattr(network_training, "train", lambda project, **options: called.append(1))
+    with writer_lock(project.path, "train"):
+        monkeypatch.setenv("RANK", "1")
+        project.train()
+        assert called
+        monkeypatch.setenv("RANK", "0")
+        with pytest.raises(ProjectError):
+            project.train()

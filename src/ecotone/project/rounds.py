@@ -152,6 +152,9 @@ def _cross_fit(project: Any, how: Any, made: Any, soft: SoftLabels, gathered: Ga
     """Networks of every fold, and what they and the whole one say of all detections."""
     from ecotone.training import train_classifier
 
+    kept = _kept(made.folder / CROSS_FIT, gathered, fold, soft.classes)
+    if kept is not None:  # this very round was finished before
+        return kept
     place = {name: row for row, name in enumerate(gathered.detections.id)}
     at = np.array([place[i] for i in soft.ids], dtype=np.intp)
     models, count = [], len(pseudo)
@@ -171,7 +174,19 @@ def _cross_fit(project: Any, how: Any, made: Any, soft: SoftLabels, gathered: Ga
                      np.stack([e for _, e in found]))
     cross.save(made.folder / CROSS_FIT)
     shutil.rmtree(made.folder / "folds", ignore_errors=True)
-    return cross
+    return CrossFit.load(made.folder / CROSS_FIT)  # as every later fusion reads it
+
+
+def _kept(path: Path, gathered: Gathered, fold: np.ndarray, classes: tuple[str, ...]
+          ) -> CrossFit | None:
+    """What the folds' networks of the same training said, None where it is not known."""
+    if not path.is_file():
+        return None
+    found = CrossFit.load(path)
+    same = (found.classes == classes and found.folds == int(fold.max()) + 1
+            and np.array_equal(found.ids.astype(str), gathered.detections.id.astype(str))
+            and np.array_equal(found.fold, fold))
+    return found if same else None
 
 
 def score_detections(project: Any, model: Path, gathered: Gathered, say: Progress
