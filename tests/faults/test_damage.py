@@ -104,6 +104,25 @@ def test_a_label_with_a_flipped_bit_is_found_and_restored(copy, capsys):
     assert words_of(copy) == before
 
 
+@pytest.mark.parametrize("table, column, value", [
+    ("run", "summary", '{"a": '), ("note", "value", "nothing"),
+    ("medium", "file_path", b"\xff\xfe.jpg"), ("vector_set", "classes", '["a'),
+    ("tally", "n", 7)])
+def test_cells_that_sqlite_takes_for_good(copy, capsys, table, column, value):
+    before = words_of(copy)
+    with Project(copy) as project:
+        if isinstance(value, bytes):
+            project.catalog.connection.execute(
+                f"UPDATE {table} SET {column} = CAST(? AS TEXT) WHERE n = 3", (value,))
+        else:
+            project.catalog.connection.execute(f"UPDATE {table} SET {column} = ?", (value,))
+    run(capsys, "status", "--project", copy)
+    told, _ = check_and_repair(capsys, copy)
+    assert "catalog.sqlite: damaged" in told
+    assert words_of(copy) == before
+    assert run(capsys, "status", "--project", copy)[0] == 0
+
+
 @pytest.mark.parametrize("how", ["missing", "empty", "text", "head", "cut"])
 def test_a_lost_catalogue(copy, capsys, how):
     before = words_of(copy)

@@ -130,6 +130,8 @@ def _describe(error: Exception) -> str:
         return _describe_catalogue(str(error))
     if isinstance(error, MemoryError):
         return "out of memory; give smaller batches (--batch-size) or fewer pictures at once"
+    if type(error).__name__ == "JSONDecodeError":
+        return f"a json text of the project is damaged ({error}); see: ecotone check"
     return f"unexpected {type(error).__name__}: {error}"
 
 

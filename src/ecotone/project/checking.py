@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, suppress
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -68,7 +68,7 @@ def check(project: Any, quick: bool = False) -> CheckReport:
             for part in (check_shards(connection, project.vectors, quick), check_runs(connection),
                          _records(project, connection), _models(project, connection),
                          _sources(project, connection), _media(connection)):
-                found += _until_unreadable(part)
+                found += _until_unreadable(part, str(path))
     except ProjectError:  # said above
         pass
     found += _left_over(project)
@@ -76,11 +76,14 @@ def check(project: Any, quick: bool = False) -> CheckReport:
         project.path, [p for p in found if not p.harmless], [p for p in found if p.harmless], quick)
 
 
-def _until_unreadable(part: Iterator[Problem]) -> list[Problem]:
+def _until_unreadable(part: Iterator[Problem], catalogue: str) -> list[Problem]:
     """The problems of a part, as far as a damaged catalogue lets it be looked at."""
     out: list[Problem] = []
-    with suppress(sqlite3.Error, ValueError, TypeError, OverflowError):
-        out.extend(part)
+    try:
+        for problem in part:
+            out.append(problem)
+    except (sqlite3.Error, ValueError, TypeError, OverflowError) as error:
+        out.append(Problem(DAMAGED, "catalogue", catalogue, f"cannot be read as it is ({error})"))
     return out
 
 

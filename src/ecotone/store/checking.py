@@ -30,6 +30,7 @@ from ecotone.store.problems import (
 from ecotone.store.set_file import ENDING
 from ecotone.store.shards import set_folder
 
+JSON = {"run": ("settings", "versions", "summary"), "note": ("value",), "vector_set": ("classes",)}
 SHOWN = 20  # findings of SQLite's own check
 
 
@@ -93,10 +94,21 @@ def _structure(connection: sqlite3.Connection, path: Path, quick: bool) -> Itera
             yield Problem(DAMAGED, "catalogue", str(path), " ".join(str(said).split()))
     if not quick and "tally" in tables:
         yield from _tallies(connection, path)
+        yield from _broken_json(connection, path)
     wrong = connection.execute("PRAGMA foreign_key_check").fetchmany(SHOWN)
     for table, row, parent, _ in wrong:
         yield Problem(DAMAGED, "catalogue", str(path),
                       f"row {row} of {table} speaks of a row of {parent} that is not there")
+
+
+def _broken_json(connection: sqlite3.Connection, path: Path) -> Iterator[Problem]:
+    """Cells that should hold json and do not any more."""
+    for table, columns in JSON.items():
+        wrong = " OR ".join(f"NOT json_valid({column})" for column in columns)
+        count = connection.execute(f"SELECT count(*) FROM {table} WHERE {wrong}").fetchone()[0]
+        if count:
+            yield Problem(DAMAGED, "catalogue", str(path),
+                          f"{count:,} rows of {table} cannot be read any more")
 
 
 def _tallies(connection: sqlite3.Connection, path: Path) -> Iterator[Problem]:

@@ -177,10 +177,16 @@ def _copy_tables(
         bad = 0
         while part := list(islice(rows, BLOCK)):
             told.rows[table] += len(part)
-            bad += _insert_all(new, table, names, [row for row in part if row[0] not in there])
+            good = [row for row in part if row[0] not in there and not _unreadable(table, row)]
+            bad += len(part) - len(good) + _insert_all(new, table, names, good)
         lost = max(0, _count(old, table) - told.rows[table]) + (0 if table in TABLES else bad)
         if lost:
             told.lost.append(f"{lost:,} rows of {table}")
+
+
+def _unreadable(table: str, row: tuple) -> bool:
+    """Whether a picture's row holds a text that is none: its path leads nowhere now."""
+    return table == "medium" and any(isinstance(v, str) and "\ufffd" in v for v in row)
 
 
 def _insert_all(
@@ -350,6 +356,8 @@ def _mend_media(new: sqlite3.Connection, told: Salvaged) -> None:
 def _drop_dangling(new: sqlite3.Connection, told: Salvaged) -> None:
     """Rows that speak of rows that are gone."""
     found: Counter[str] = Counter()
+    found["vector_set"] = new.execute(
+        "DELETE FROM vector_set WHERE NOT json_valid(classes)").rowcount
     known = "SELECT n FROM medium"
     for table, where in (
         ("detection", f"medium NOT IN ({known})"), ("vector_row", f"medium NOT IN ({known})"),
