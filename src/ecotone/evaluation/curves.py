@@ -24,7 +24,7 @@ from ecotone.evaluation.problem import (
     project_rows,
 )
 from ecotone.evaluation.splits import draw_labels, split_units, stratified_folds
-from ecotone.types import GlobalScores
+from ecotone.types import GlobalScores, is_stored
 
 Progress = Callable[[int, "int | None", str], None]
 FitFusion = Callable[[Problem], Mapping[str, np.ndarray]]
@@ -81,7 +81,8 @@ def make_study(
 
     Raises InputError for unknown labels or methods, and for arrays of different lengths.
     """
-    embeddings = np.asarray(embeddings, dtype=np.float32)
+    if not is_stored(embeddings):
+        embeddings = np.asarray(embeddings, dtype=np.float32)
     n = len(embeddings)
     if classes is None:
         classes = sorted({str(v) for v in labels if v is not None and v == v and v != ""})

@@ -7,6 +7,7 @@ location. `units` is (N,) int, the number of each row's unit.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from hashlib import blake2b
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from scipy import sparse
 from ecotone.errors import InputError
 
 MIN_LOCATIONS = 5
+BLOCK = 8192  # rows looked at at once
 
 
 def link_rows(n: int, *keys: Sequence[Any] | np.ndarray | None) -> np.ndarray:
@@ -47,9 +49,12 @@ def duplicate_keys(embeddings: np.ndarray) -> list[bytes]:
 
     Rows of zeros mean "no embedding", and do not make pictures duplicates of each other.
     """
-    rows = np.ascontiguousarray(np.asarray(embeddings, dtype=np.float32) + np.float32(0.0))
-    some = rows.any(axis=1)
-    return [row.tobytes() if keep else b"" for row, keep in zip(rows, some, strict=True)]
+    keys: list[bytes] = []
+    for start in range(0, len(embeddings), BLOCK):
+        block = np.asarray(embeddings[start : start + BLOCK], dtype=np.float32) + np.float32(0.0)
+        keys += [blake2b(row, digest_size=16).digest() if keep else b""
+                 for row, keep in zip(np.ascontiguousarray(block), block.any(axis=1), strict=True)]
+    return keys
 
 
 def make_units(

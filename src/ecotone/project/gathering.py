@@ -6,7 +6,7 @@ N detections with an embedding, D embedding dimensions, S global and K local cla
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -120,6 +120,14 @@ def _seen(catalog: Any, scores: dict[str, GlobalScores], model: str) -> list[str
         "ecotone train --rounds 1 tells honestly whether it helps"
         for name in sorted({*scores, model}) if network_note(catalog, name).get("accepted") is False
     ]
+
+
+def with_scores_read(gathered: Gathered) -> Gathered:
+    """The same with scores in memory: top lists are small beside embeddings."""
+    return replace(gathered, scores={
+        name: s if isinstance(s, GlobalScores) else s.take(slice(None))
+        for name, s in gathered.scores.items()
+    })
 
 
 def choose_embeddings(project: Any, wanted: str | None = None, networks: bool = False) -> str:

@@ -17,7 +17,7 @@ from ecotone.errors import InputError, ProjectError
 from ecotone.labelling import Gain
 from ecotone.labelling.suggesting import RARE, UNREACHED
 from ecotone.project.fusing import ensure_embeddings, fit
-from ecotone.project.gathering import DETECTOR, Gathered, gather, media_rows
+from ecotone.project.gathering import DETECTOR, Gathered, gather, media_rows, with_scores_read
 from ecotone.project.known_views import stored_sets, target_of
 from ecotone.project.learning_curve import gain_of
 from ecotone.project.questions import SuggestResult, questions_of, write_questions
@@ -48,7 +48,8 @@ def suggest(
         raise InputError(f"-n {n}: expected at least 1 question.")
     say = progress or (lambda done, total, text: None)
     notes = ensure_embeddings(project, embedding_model, progress)
-    gathered = gather(project, None, embedding_model, score_models, cold=True)
+    gathered = gather(project, None, embedding_model, score_models, cold=True, stored=True)
+    gathered = with_scores_read(gathered)
     seed = project.config.random_state if seed is None else seed
     settings = {"n": n, "species": species or "", "random_state": seed,
                 "embedding_model": gathered.embedding_model}
