@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -94,7 +95,8 @@ def train(tables: Sequence[Path], more: Sequence[str], project: Path | None, as_
             raise click.UsageError("--rounds, --labels-only and --name are for a project, not for "
                                    "a csv")
         result = _from_tables(tables, mapping, files, options)
-    show(result, as_json, lambda: _lines(result, bool(tables)))
+    if os.environ.get("RANK", "0") == "0":  # of the processes of torchrun one speaks
+        show(result, as_json, lambda: _lines(result, bool(tables)))
 
 
 def _from_tables(tables: Sequence[Path], mapping: Path | None, files: tuple[Any, ...],

@@ -11,6 +11,7 @@ N detections, K classes, D embedding dimensions, F folds. Fold F is the network 
 
 from __future__ import annotations
 
+import zipfile
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -69,7 +70,7 @@ class CrossFit:
                            tuple(found["classes"].astype(str).tolist()),
                            found["proba"].astype(np.float32),
                            found["embeddings"].astype(np.float32))
-        except (OSError, ValueError, KeyError) as error:
+        except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
             raise ProjectError(f"{path}: the network's cross-fitted scores cannot be read "
                                f"({error}); run: ecotone train --rounds 1") from error
 
