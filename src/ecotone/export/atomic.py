@@ -6,11 +6,13 @@ import csv
 import os
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
+from glob import escape
 from pathlib import Path
 from typing import TextIO
 
 from ecotone.errors import InputError
+from ecotone.store.file_lock import locked
 
 
 @contextmanager
@@ -22,12 +24,14 @@ def replaced(path: str | Path) -> Iterator[TextIO]:
     target = Path(path)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
+        clear_left(target)
         handle, name = tempfile.mkstemp(prefix=f".{target.name}-", suffix=".tmp", dir=target.parent)
     except OSError as error:
         raise InputError(f"{target}: cannot be written ({error.strerror}).") from error
     temporary = Path(name)
     try:
-        with open(handle, "w", encoding="utf-8", errors="backslashreplace", newline="") as file:
+        with open(handle, "w", encoding="utf-8", errors="backslashreplace", newline="") as file, \
+                locked(file):
             yield file
             file.flush()
             os.fsync(file.fileno())
@@ -39,6 +43,15 @@ def replaced(path: str | Path) -> Iterator[TextIO]:
         raise InputError(f"{target}: cannot be written ({error.strerror or error}).") from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def clear_left(target: Path) -> None:
+    """Remove what writers of this file left behind that were killed; one at work holds a lock."""
+    for left in target.parent.glob(f".{escape(target.name)}-*.tmp"):
+        with suppress(OSError):
+            with left.open("r+b") as handle, locked(handle, wait=False):
+                pass
+            left.unlink()
 
 
 @contextmanager
@@ -71,4 +84,4 @@ class Sheet:
             self._write(cells)
 
 
-__all__ = ["Sheet", "csv_files", "replaced"]
+__all__ = ["Sheet", "clear_left", "csv_files", "replaced"]

@@ -10,13 +10,16 @@ import csv
 import os
 import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 
 from ecotone.errors import InputError, MissingExtraError
+from ecotone.export.atomic import clear_left
 from ecotone.export.detections import posterior_columns, posterior_pieces
+from ecotone.store.file_lock import locked
 
 Columns = Mapping[str, Sequence[Any] | np.ndarray]
 FORMATS = ("csv", "parquet")
@@ -70,18 +73,21 @@ class TableWriter:
         self._names: list[str] | None = None
         self._sink: _Sink | None = None
         self._temporary: Path | None = None
+        self._guard = ExitStack()
 
     def __enter__(self) -> TableWriter:
         if self.format == "parquet":
             _pyarrow(self.path)  # missing packages show before the work, not after
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
+            clear_left(self.path)
             handle, name = tempfile.mkstemp(
                 prefix=f".{self.path.name}-", suffix=".tmp", dir=self.path.parent
             )
         except OSError as error:
             raise InputError(f"{self.path}: cannot be written ({error.strerror}).") from error
-        os.close(handle)
+        # Held while the file is written, so that nobody takes it for left behind.
+        self._guard.enter_context(locked(self._guard.enter_context(os.fdopen(handle, "r+b"))))
         self._temporary = Path(name)
         self._sink = _Csv(self._temporary) if self.format == "csv" else _Parquet(self._temporary)
         return self
@@ -102,11 +108,13 @@ class TableWriter:
     def __exit__(self, kind: Any, *_: object) -> None:
         try:
             self._sink.close()
+            self._guard.close()  # before the rename, for Windows
             if kind is None:
                 _put_in_place(self._temporary, self.path)
         except OSError as error:
             raise InputError(f"{self.path}: cannot be written ({error.strerror}).") from error
         finally:
+            self._guard.close()
             self._temporary.unlink(missing_ok=True)
 
     def _check(self, arrays: dict[str, np.ndarray]) -> None:
