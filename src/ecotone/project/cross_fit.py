@@ -65,7 +65,7 @@ class CrossFit:
     def load(cls, path: Path) -> CrossFit:
         """Read it again. Raises ProjectError when the file is missing or damaged."""
         try:
-            with np.load(path, allow_pickle=False) as found:
+            with path.open("rb") as handle, np.load(handle, allow_pickle=False) as found:
                 return cls(found["ids"].astype(object), found["fold"].astype(int),
                            tuple(found["classes"].astype(str).tolist()),
                            found["proba"].astype(np.float32),
