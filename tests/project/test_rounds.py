@@ -126,6 +126,8 @@ def test_two_rounds_replace_the_network(project, monkeypatch):
     taken = {m for m in (*record["score_models"], record["embedding_model"]) if "+folds" in m}
     last = [r for r in result.rounds if r.accepted][-1]
     assert taken == {f"{last.network}+folds"}
+    told = [line for line in project.status().networks if "fusion takes its" in line]
+    assert len(told) == 1 and told[0].startswith(f"{last.network}: ")
     gathered = gather(project, networks=True)  # unasked, too, it is the last one alone
     assert {m for m in (*gathered.scores, gathered.embedding_model) if "+folds" in m} == taken
     # What cannot judge a network that has seen the labels, such as evaluate, does without it.

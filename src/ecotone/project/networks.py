@@ -23,11 +23,13 @@ CURRENT = "current_network"  # the note that names the network whose scores fusi
 
 @dataclass(frozen=True)
 class NetworkInfo:
-    """A trained network. card: its training card, {} while it is not finished."""
+    """A trained network. card: its training card, {} while it is not finished. taken: whether
+    fusion takes it."""
 
     name: str
     folder: Path
     card: dict[str, Any] = field(default_factory=dict)
+    taken: bool = False
 
     @property
     def finished(self) -> bool:
@@ -42,8 +44,10 @@ class NetworkInfo:
         kind = (self.card.get("validation") or {}).get("kind", "")
         said = [f"{right:.1%} right of {kind}"] if isinstance(right, (int, float)) else []
         kept = self.card.get("round") or {}
-        said += [f"fusion takes its {kept['used']}" if kept.get("accepted") else
-                 "not kept for fusion"] if kept else []
+        if self.taken:
+            said.append(f"fusion takes its {kept.get('used', 'scores')}")
+        elif kept:
+            said.append("kept, then replaced" if kept.get("accepted") else "not kept for fusion")
         classes = self.card.get("classes") or ()
         return ", ".join([f"{self.name}: {len(classes)} classes", *said])
 
@@ -51,11 +55,12 @@ class NetworkInfo:
 def networks(project: Any) -> list[NetworkInfo]:
     """All networks of a project, by name."""
     root = project.models / FOLDER
+    current = (project.catalog.note(CURRENT) or {}).get("name", "")
     found = []
     for folder in sorted(p for p in root.glob("*") if p.is_dir()):
         card = _card(folder / CARD)
         if card or (folder / "last.pt").is_file():
-            found.append(NetworkInfo(folder.name, folder, card))
+            found.append(NetworkInfo(folder.name, folder, card, folder.name + FOLDS == current))
     return found
 
 
