@@ -11,7 +11,6 @@ extras `torch` and `tflite`.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -19,41 +18,11 @@ import torch
 from torch import nn
 
 from ecotone.training.network import create_backbone
+from mobilenet_onnx import Folded, read_folded
 
 NETWORK = "mobilenetv2_100"
 OPTIONS = {"pad_type": "same"}  # TensorFlow pads on the right and below
 MEAN = STD = [0.5, 0.5, 0.5]  # bytes as -1..1
-CONVOLUTIONS = ("CONV_2D", "DEPTHWISE_CONV_2D")
-Folded = tuple[np.ndarray, np.ndarray]  # weight (out, in, kh, kw), bias (out,)
-
-
-def read_folded(path: Path) -> list[Folded]:
-    """The convolutions of a TFLite file in the order in which they are computed."""
-    return list(_folded(path))
-
-
-def _folded(path: Path) -> Iterator[Folded]:
-    from ai_edge_litert.interpreter import Interpreter
-
-    interpreter = Interpreter(str(path))
-    interpreter.allocate_tensors()
-    details = {t["index"]: t for t in interpreter.get_tensor_details()}
-    for op in interpreter._get_ops_details():
-        if op["op_name"] not in CONVOLUTIONS:
-            continue
-        weight, bias = (_numbers(interpreter, details[i]) for i in op["inputs"][1:3])
-        axes = (3, 0, 1, 2) if op["op_name"].startswith("DEPTHWISE") else (0, 3, 1, 2)
-        yield weight.transpose(axes), bias
-
-
-def _numbers(interpreter, tensor: dict) -> np.ndarray:
-    values = interpreter.get_tensor(tensor["index"]).astype(np.float64)
-    how = tensor["quantization_parameters"]
-    shape = [1] * values.ndim
-    if len(how["scales"]) > 1:
-        shape[how["quantized_dimension"]] = -1
-    scale, zero = how["scales"].reshape(shape), how["zero_points"].reshape(shape)
-    return ((values - zero) * scale).astype(np.float32)
 
 
 def fill(network: nn.Module, folded: list[Folded]) -> None:
