@@ -41,7 +41,7 @@ def test_an_unknown_key_names_the_nearest():
     ({"classes": [1]}, "expected a list of texts"),
     ({"batch_size": "8"}, "expected a whole number"),
     ({"batch_size": True}, "expected a whole number"),
-    ({"batch_size": 0}, "from 1 to 4096"),
+    ({"batch_size": -1}, "from 0 to 4096"),
     ({"detection_threshold": 1.5}, "from 0.0 to 1.0"),
     ({"group_by": "camera"}, "'auto', 'deployment' or 'event'"),
     ({"use_detector": 1}, "true or false"),

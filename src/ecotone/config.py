@@ -36,7 +36,7 @@ name = {name}
 # group_by = "auto"             # "deployment" or "event": never on both sides of a split
 # random_state = 0
 # video_frames = "rate:1"       # of a video: frames a second, "motion:16" in all, or "all"
-# batch_size = 32               # pictures given to a model at once
+# batch_size = 0                # pictures given to a model at once; 0: by the free memory
 # read_timeout = 60.0           # seconds until a picture that does not answer counts as failed
 # workers = 0                   # threads that read pictures; 0: one a core
 # engine = "threads"            # or "daft", "ray": where models run (docs/scaling.md)
@@ -84,7 +84,7 @@ class Config:
     group_by: str = "auto"
     random_state: int = 0
     video_frames: str = "rate:1"
-    batch_size: int = 32
+    batch_size: int = 0
     workers: int = 0
     read_timeout: float = 60.0
     engine: str = "threads"
@@ -108,7 +108,7 @@ class Config:
     def __post_init__(self) -> None:
         _check_range("detection_threshold", self.detection_threshold, 0.0, 1.0)
         _check_range("event_gap", self.event_gap, 0.0, float("inf"))
-        _check_range("batch_size", self.batch_size, 1, 4096)
+        _check_range("batch_size", self.batch_size, 0, 4096)
         _check_range("workers", self.workers, 0, 1024)
         _check_range("read_timeout", self.read_timeout, 0.01, 86400.0)
         _check_range("engine_workers", self.engine_workers, 0, 100_000)

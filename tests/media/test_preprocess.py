@@ -135,3 +135,19 @@ def test_real_camera_traps_and_failures(shared_data: Path) -> None:
         assert declared.prepare(path, [(0, 0, 1, 1)]).shape == (1, 224, 224, 3)
     with pytest.raises(MediaError):
         declared.prepare(shared_data / "robustness" / "zero_bytes.jpg", [(0, 0, 1, 1)])
+
+
+@pytest.mark.parametrize("layout", ["NHWC", "NCHW"])
+@pytest.mark.parametrize("channels", ["RGB", "BGR"])
+def test_numbers_are_those_of_the_plain_formula(layout, channels) -> None:
+    way = Preprocessing(
+        21, 13, "float32", layout, channels=channels, scale=1 / 255, mean=(0.485, 0.456, 0.406),
+        std=(0.229, 0.224, 0.225),
+    )
+    pixels = np.asarray(way.resized(picture()))
+    pixels = (pixels[:, :, ::-1] if channels == "BGR" else pixels).astype(np.float32)
+    std, mean = np.float32(way.std), np.float32(way.mean)
+    expected = pixels * (np.float32(way.scale) / std) - mean / std
+    found = way.apply(picture())
+    found = found.transpose(1, 2, 0) if layout == "NCHW" else found
+    np.testing.assert_array_equal(found, expected)

@@ -25,7 +25,7 @@ from ecotone.backends.outputs import (
     probe_batch,
     to_probabilities,
 )
-from ecotone.backends.session import DTYPES, first_line, open_session
+from ecotone.backends.session import DTYPES, Network, first_line
 from ecotone.errors import BackendError, FormatError
 
 KINDS = {
@@ -52,8 +52,8 @@ class OnnxBackend:
 
     classes: label file; without one, names in the model's metadata (`classes`, `names` or
     `labels`) are used if there are any. The embedding is the layer before the last dense layer, or
-    the tensor named `embedding`. device: "cpu" keeps off a graphics card. spin: whether the
-    model's threads wait for work at full speed; without, small batches leave more to other threads.
+    the tensor named `embedding`. device: what runs it, see `providers.choose_providers`; notes: why
+    another does. threads: of the processor.
 
     Raises BackendError, FormatError (labels), InputError (declaration).
     """
@@ -67,23 +67,24 @@ class OnnxBackend:
         embedding: str = "",
         threads: int | None = None,
         device: str = "",
-        spin: bool = True,
     ) -> None:
         from ecotone.bundle.onnx_proto import load_model
 
-        self.path, self._spin = path, spin
+        self.path = path
         self._device, self._threads = device, max(1, threads or os.cpu_count() or 1)
         model = load_model(path)
         metadata = {entry.key: entry.value for entry in model.metadata_props}
         self.classes = _classes(path, metadata, classes)
-        plain = self._session(None)
+        plain = self._network_of(None)
         declared = find_declaration(path, preprocessing, _declared_inside(metadata))
-        tensor = _input(path, plain)
+        tensor = _input(path, plain.session)
         self._input, self._half = tensor.name, tensor.dtype == "float16"
         self._fixed = tensor.shape[0]
         self.preprocessing = resolve(path, tensor, declared)
-        self._choose(model, plain, declared, embedding or declared.embedding)
-        self._session_ = self._with_embedding(model, plain)
+        self._choose(model, plain.session, declared, embedding or declared.embedding)
+        self._network = self._with_embedding(model, plain)
+        self.device = self._network.device
+        self.notes = [self._network.note] if self._network.note else []
         self._finish(output or declared.output, classes)
 
     def classify(self, batch: np.ndarray) -> np.ndarray:
@@ -129,14 +130,14 @@ class OnnxBackend:
                 raise BackendError(f"{self.path}: no tensor is named {name!r} in it.")
         self._scores, self.embedding, self._final = chosen.scores, chosen.embedding, chosen.final
 
-    def _with_embedding(self, model: Any, plain: Any) -> Any:
+    def _with_embedding(self, model: Any, plain: Network) -> Network:
         from ecotone.bundle.onnx_proto import add_output
 
         inner = [n for n in (self._scores, self.embedding) if n]
-        inner = [n for n in inner if n not in {o.name for o in plain.get_outputs()}]
+        inner = [n for n in inner if n not in {o.name for o in plain.session.get_outputs()}]
         for name in inner:
             model = add_output(model, name) or model
-        return self._session(model.SerializeToString()) if inner else plain
+        return self._network_of(model.SerializeToString()) if inner else plain
 
     def _finish(self, output: str, classes: Path | None) -> None:
         """Run made-up pictures: sizes of the outputs, and what kind of scores they are."""
@@ -155,26 +156,27 @@ class OnnxBackend:
         )
         self.complete = self.output != "independent"
 
-    def _session(self, data: bytes | None) -> Any:
-        return open_session(self.path, self._threads, self._device, data, self._spin)
+    def _network_of(self, data: bytes | None) -> Network:
+        return Network(self.path, self._threads, self._device, data)
 
     def _outputs(self, batch: np.ndarray, names: list[str]) -> list[np.ndarray]:
         """Raw outputs of a batch; a network of fixed batch size is fed in pieces of that size."""
-        size = self._fixed or max(1, len(batch))
-        pieces = [self._piece(batch[i : i + size], size, names)
-                  for i in range(0, max(1, len(batch)), size)]  # fmt: skip
-        return [np.concatenate(parts)[: len(batch)] for parts in zip(*pieces, strict=True)]
-
-    def _piece(self, batch: np.ndarray, size: int, names: list[str]) -> list[np.ndarray]:
-        if len(batch) < size:
-            rest = np.zeros((size - len(batch), *self.preprocessing.shape), batch.dtype)
-            batch = np.concatenate([batch, rest])
-        batch = batch.astype(np.float16) if self._half else batch
+        size = self._fixed or self._network.step or max(1, len(batch))
+        feeds = [{self._input: self._piece(batch[i : i + size], size)}
+                 for i in range(0, max(1, len(batch)), size)]  # fmt: skip
         try:
-            found = self._session_.run(names, {self._input: batch})
+            found = self._network.run(names, feeds)
         except Exception as error:
             raise BackendError(f"{self.path}: the model failed ({first_line(error)}).") from error
-        return [np.asarray(v, dtype=np.float32) for v in found]
+        return [np.concatenate([np.asarray(v, dtype=np.float32) for v in parts])[: len(batch)]
+                for parts in zip(*found, strict=True)]  # fmt: skip
+
+    def _piece(self, batch: np.ndarray, size: int) -> np.ndarray:
+        """Pictures as the network takes them, filled up to its fixed batch size."""
+        if self._fixed and len(batch) < size:
+            rest = np.zeros((size - len(batch), *self.preprocessing.shape), batch.dtype)
+            batch = np.concatenate([batch, rest])
+        return batch.astype(np.float16) if self._half else batch
 
 
 def read_graph(model: Any) -> Graph:

@@ -21,14 +21,15 @@ Event = tuple[tuple[str, ...], "np.ndarray | str"]  # names of n jobs; (n, K), o
 
 
 def events_of(
-    bundle: Any, backend: Any, jobs: Iterable[Job], batch_size: int, runner: Runner | None = None
+    bundle: Any, backend: Any, jobs: Iterable[Job], batch_size: int | None,
+    runner: Runner | None = None, notes: list[str] | None = None,
 ) -> Iterator[Event]:
     """Probabilities (n, K) float32 of boxes, batch by batch, with the media ids of their jobs; the
     reason of a picture that cannot be read."""
     from ecotone.engine.local import Failed, run_jobs
 
     scores = bundle.needs_scores
-    for event in run_jobs(jobs, backend, batch_size, scores, not scores, runner):
+    for event in run_jobs(jobs, backend, batch_size, scores, not scores, runner, notes):
         if isinstance(event, Failed):
             yield (event.media_id,), event.reason
         else:
@@ -42,7 +43,7 @@ class BlockWork:
 
     model: Path
     options: Mapping[str, Any]
-    batch_size: int
+    batch_size: int | None
     threads: int
     opened: tuple[Any, Any] | None = field(default=None, repr=False)
 
@@ -57,12 +58,13 @@ class BlockWork:
         if self.opened is None:
             bundle = open_model(self.model)
             self.opened = bundle, bundle.backend(**self.options)
-        runner = ThreadRunner(self.threads, ahead=2 * self.batch_size)
+        runner = ThreadRunner(self.threads)
         return list(events_of(*self.opened, jobs, self.batch_size, runner))
 
 
 def events_by(
-    engine: Engine, model: Path, options: Mapping[str, Any], jobs: Iterable[Job], batch_size: int
+    engine: Engine, model: Path, options: Mapping[str, Any], jobs: Iterable[Job],
+    batch_size: int | None,
 ) -> Iterator[Event]:
     """As `events_of`, by the workers of an engine, in the same order."""
     from ecotone.engine.runners import cores, open_runner

@@ -105,7 +105,7 @@ class Prediction:
         model_folder: str | Path,
         detections_json: str | Path | None = None,
         *,
-        batch_size: int = 32,
+        batch_size: int | None = None,
         threshold: float | None = None,
         backend: Any = None,
         runner: Runner | None = None,
@@ -125,6 +125,7 @@ class Prediction:
         self.items, told = with_frames(self.items, frames)
         self.notes, self._every_frame = self.notes + told, every_frame
         self.backend = backend or self.bundle.backend(**options)
+        self.notes = [*self.notes, *getattr(self.backend, "notes", ())]
         self._batch_size, self._runner = batch_size, runner
         self._engine = None if engine is None or engine.here else engine
         self._options = options
@@ -179,7 +180,8 @@ class Prediction:
     def _events(self, wanted: list[np.ndarray]) -> Iterator[Event]:
         jobs = self._jobs(wanted)
         if self._engine is None:
-            return events_of(self.bundle, self.backend, jobs, self._batch_size, self._runner)
+            return events_of(self.bundle, self.backend, jobs, self._batch_size, self._runner,
+                             self.notes)
         return events_by(self._engine, self._model, self._options, jobs, self._batch_size)
 
     def _jobs(self, wanted: list[np.ndarray]) -> Iterator[Any]:

@@ -24,6 +24,9 @@ project_option = click.option(
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print figures as json.")
 
+DEVICE = ("What runs the model: cpu, cuda, cuda:1, tensorrt, directml, coreml, openvino, rocm, "
+          "migraphx; default: a graphics card where the installed packages can use one.")
+
 engine_options = (
     click.option("--engine", type=click.Choice(["threads", "daft", "ray"]), default=None,
                  help="Where it runs: this process, processes of this machine, a Ray cluster; "

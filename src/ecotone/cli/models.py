@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from ecotone.cli.common import (
+    DEVICE,
     check_model,
     engine_of,
     engine_options,
@@ -101,14 +102,15 @@ def model_options(declare: Callable[..., Any]) -> Callable[..., Any]:
     """The options that `classify` and `embed` share."""
     options = (
         click.option("--batch-size", type=click.IntRange(1, 4096), default=None,
-                     help="Pictures given to the model at once; default: from ecotone.toml."),
+                     help="Pictures given to the model at once, fewer when memory runs out; "
+                          "default: by the free memory."),
         click.option("--threads", type=click.IntRange(0, 1024), default=None,
                      help="Threads of the model; default: all cores."),
         click.option("--embedding", default=None,
                      help="Name of the tensor to use as embedding; default: the pooled layer."),
         click.option("--checkpoint", default=None,
                      help="Weights on this disk, for models that are otherwise downloaded."),
-        click.option("--device", default=None, help="cpu, cuda ... for the torch backends."),
+        click.option("--device", default=None, help=DEVICE),
         click.option("--images", type=in_place(), default=None,
                      help="Without a project: a folder, URL or list of pictures; with -o."),
         click.option("--detections", type=in_file(), default=None,
@@ -253,4 +255,4 @@ def _lines(what: str, result: Any) -> list[str]:
     lines = [f"{result.done:,} detections {what} by {result.model}, {result.skipped:,} before"]
     if result.failed:
         lines += [f"{len(result.failed):,} pictures failed:", *first_lines(result.failed)]
-    return lines
+    return [*lines, *result.notes]

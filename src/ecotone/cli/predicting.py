@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from ecotone.cli.common import (
+    DEVICE,
     engine_of,
     example,
     first_lines,
@@ -36,12 +37,14 @@ from ecotone.cli.progress import progress
               help="Which frames of a video are looked at.")
 @click.option("--every-frame", is_flag=True,
               help="A row for each frame of a video; else one, by its best frame.")
-@click.option("--batch-size", type=click.IntRange(1, 4096), default=32, show_default=True)
+@click.option("--batch-size", type=click.IntRange(1, 4096), default=None,
+              help="Pictures given to the model at once; default: by the free memory.")
+@click.option("--device", default=None, help=DEVICE)
 @with_engine
 @json_option
 def predict(pictures: str, model: Path, output: Path, detections: Path | None,
-            threshold: float | None, frames: str, every_frame: bool, batch_size: int,
-            as_json: bool, **engine: Any) -> None:
+            threshold: float | None, frames: str, every_frame: bool, batch_size: int | None,
+            device: str | None, as_json: bool, **engine: Any) -> None:
     """Classify new PICTURES and videos with a local model or a trained network, without a project.
 
     PICTURES is a folder, the URL of an object storage, or a list of paths and URLs.
@@ -52,7 +55,7 @@ def predict(pictures: str, model: Path, output: Path, detections: Path | None,
         result = predict_to_file(
             pictures, model, output, detections_json=detections, threshold=threshold,
             frames=frames, every_frame=every_frame, batch_size=batch_size, progress=report,
-            engine=engine_of(engine),
+            engine=engine_of(engine), **({"device": device} if device else {}),
         )
 
     def lines() -> list[str]:

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 from ecotone.backends.detector import Prepared
 from ecotone.detection.boxes import Boxes
+from ecotone.engine.batches import Batches
 from ecotone.engine.local import Runner, ThreadRunner
 from ecotone.errors import InputError, MediaError, MissingExtraError
 from ecotone.media.video import FrameOf
@@ -76,8 +78,7 @@ def detect_pictures(
     read in part, the part counts.
     Raises BackendError when the model cannot be run at all.
     """
-    if batch_size < 1:
-        raise InputError(f"batch_size is {batch_size}, expected at least 1.")
+    batches = Batches.of(detector, batch_size)
     runner = runner or ThreadRunner(ahead=2 * batch_size)
 
     def prepare(pair: tuple[Look, Any]) -> Shot:
@@ -94,16 +95,16 @@ def detect_pictures(
     for shot in runner.map(prepare, ((look, path) for look in looks for path in look.shots())):
         waiting.append(shot)
         if len(waiting) >= batch_size:
-            yield _batch(detector, waiting, parts)
+            yield _batch(detector, batches, waiting, parts)
             waiting = []
     if waiting:
-        yield _batch(detector, waiting, parts)
+        yield _batch(detector, batches, waiting, parts)
 
 
-def _batch(detector: Any, shots: list[Shot], parts: list[tuple[Shot, Boxes | str]]
-           ) -> list[Found]:
+def _batch(detector: Any, batches: Batches, shots: list[Shot],
+           parts: list[tuple[Shot, Boxes | str]]) -> list[Found]:
     ready = [p for _, _, p in shots if not isinstance(p, str)]
-    results = iter(detector.detect(ready)) if ready else iter(())
+    results = chain.from_iterable(batches.run(detector.detect, ready))
     out = []
     for shot in shots:
         parts.append((shot, shot[2] if isinstance(shot[2], str) else next(results)))

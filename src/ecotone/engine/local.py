@@ -9,13 +9,14 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
 from ecotone.backends.base import Outputs, run_backend
+from ecotone.engine.batches import Batches
 from ecotone.errors import InputError, MediaError, MissingExtraError
 
 FRAMES = 32  # boxes of a video that are read in one go
@@ -33,7 +34,8 @@ class Runner(Protocol):
 class ThreadRunner:
     """A pool of threads with at most `ahead` items under way, so that memory stays bounded.
 
-    threads: 0 means one a core. Decoding and resizing release Python's lock, so threads help.
+    threads: 0 means one a core. ahead: 0 means as many as threads; `run_jobs` takes what memory
+    has room for. Decoding and resizing release Python's lock, so threads help.
     """
 
     threads: int = 0
@@ -130,23 +132,29 @@ def prepare_job(job: Job, preprocessing: Any) -> Prepared:
 def run_jobs(
     jobs: Iterable[Job],
     backend: Any,
-    batch_size: int = 32,
+    batch_size: int | None = None,
     scores: bool = True,
     embeddings: bool = True,
     runner: Runner | None = None,
+    notes: list[str] | None = None,
 ) -> Iterator[Done | Failed]:
     """Scores and embeddings of the boxes of many pictures, batch by batch, in their order.
 
     A picture that cannot be read becomes a `Failed` and never ends the run; so do the frames of a
-    video that cannot, while its others go on.
+    video that cannot, while its others go on. batch_size: at most, None by memory (see `Batches`).
+    notes: takes what there is to tell at the end.
     Raises BackendError when the model itself fails.
     """
-    if batch_size < 1:
-        raise InputError(f"batch_size is {batch_size}, expected at least 1.")
-    runner = runner or ThreadRunner(ahead=2 * batch_size)
+    batches = Batches.of(backend, batch_size)
+    runner = runner or ThreadRunner()
+    if isinstance(runner, ThreadRunner) and not runner.ahead:
+        runner = replace(runner, ahead=batches.ahead)
 
     def prepare(job: Job) -> Prepared:
         return prepare_job(job, backend.preprocessing)
+
+    def work(pairs: Sequence[Pair]) -> Done:
+        return _batch(backend, pairs, scores, embeddings)
 
     rows: list[np.ndarray] = []
     names: list[tuple[str, str]] = []
@@ -155,20 +163,24 @@ def run_jobs(
             yield Failed(prepared.media_id, prepared.reason, prepared.lost)
         rows.extend(prepared.inputs)
         names.extend((detection, prepared.media_id) for detection in prepared.detection_ids)
-        while len(rows) >= batch_size:
-            yield _batch(backend, rows[:batch_size], names[:batch_size], scores, embeddings)
-            del rows[:batch_size], names[:batch_size]
-    if rows:
-        yield _batch(backend, rows, names, scores, embeddings)
+        while len(rows) >= batches.size:
+            size = batches.size
+            yield from batches.run(work, _pairs(rows[:size], names[:size]))
+            del rows[:size], names[:size]
+    yield from batches.run(work, _pairs(rows, names))
+    if notes is not None and batches.note:
+        notes.append(batches.note)
 
 
-def _batch(
-    backend: Any,
-    rows: list[np.ndarray],
-    names: list[tuple[str, str]],
-    scores: bool,
-    embeddings: bool,
-) -> Done:
+Pair = tuple[np.ndarray, tuple[str, str]]
+
+
+def _pairs(rows: list[np.ndarray], names: list[tuple[str, str]]) -> list[Pair]:
+    return list(zip(rows, names, strict=True))
+
+
+def _batch(backend: Any, pairs: Sequence[Pair], scores: bool, embeddings: bool) -> Done:
+    rows, names = zip(*pairs, strict=True)
     outputs = run_backend(backend, np.stack(rows), scores, embeddings)
     detections, media = zip(*names, strict=True)
     return Done(tuple(detections), tuple(media), outputs)

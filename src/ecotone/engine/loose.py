@@ -41,7 +41,7 @@ def run_loose(
     images: str | Path | Sequence[str | Path], model: str, output: str | Path, *,
     classes: str | Path | None = None, scores: bool = True,
     detections: str | Path | None = None, threshold: float | None = None,
-    engine: Engine | None = None, batch_size: int = 32, shard_rows: int = ROWS,
+    engine: Engine | None = None, batch_size: int | None = None, shard_rows: int = ROWS,
     progress: Progress | None = None, **options: Any,
 ) -> LooseReport:
     """Run a model over pictures that are in no project; what is committed is not done again.
@@ -65,6 +65,7 @@ def run_loose(
     spec = Spec(str(model), str(classes) if classes else None, options, backend)
     manifest = manifest_of(model_name(model), spec, scores, can_encode(backend))
     jobs, notes = _jobs(images, detections, threshold)
+    notes = [*notes, *getattr(backend, "notes", ())]
     place, salt = Output(output), salt_of(manifest)
     begin(place, manifest)
     before = committed(place)

@@ -73,7 +73,7 @@ class ShardWork:
     scores: bool
     embeddings: bool
     prints: Mapping[str, str]
-    batch_size: int = 32
+    batch_size: int | None = None
     threads: int = 0
     hashes: bool = False
     backend: Any = field(default=None, repr=False)  # open already: in the caller's process
@@ -86,7 +86,7 @@ class ShardWork:
         if self.backend is None:
             self.backend = self._open()
         columns = _Columns(shard)
-        runner = ThreadRunner(self.threads, ahead=2 * self.batch_size)
+        runner = ThreadRunner(self.threads)
         for result in run_jobs(shard.jobs, self.backend, self.batch_size, self.scores,
                                self.embeddings, runner):
             columns.add(result)

@@ -41,7 +41,7 @@ def manifest_of(name: str, spec: Spec, scores: bool, embeddings: bool) -> dict[s
 
 
 def work_of(
-    spec: Spec, manifest: Mapping[str, Any], output: str, engine: Engine, batch_size: int,
+    spec: Spec, manifest: Mapping[str, Any], output: str, engine: Engine, batch_size: int | None,
     threads: int,
 ) -> ShardWork:
     """The work on a shard. Processes that share a machine take one core each, unless the model's

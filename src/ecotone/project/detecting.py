@@ -196,7 +196,7 @@ class _Run:
         catalog.set_note(key, self.report.threshold)
 
     def _look(self, pending: Sequence[Look], batch_size: int | None) -> None:
-        size = batch_size or min(BATCH, self.project.config.batch_size)
+        size = batch_size or min(BATCH, self.project.config.batch_size or BATCH)
         runner = ThreadRunner(self.project.config.workers, ahead=2 * size)
         total, name, done = len(pending), self.report.detector, 0
         if total:

@@ -88,7 +88,7 @@ class EngineStream:
         attach_finished(self.project, self.output, self.manifest)
 
     def results(
-        self, everything: Detections, pending: np.ndarray, batch_size: int
+        self, everything: Detections, pending: np.ndarray, batch_size: int | None
     ) -> Iterator[Any]:
         """(shard's jobs, what became of them), attached when they come.
 

@@ -33,7 +33,7 @@ class InferenceReport:
     """What a run did. done, skipped: detections, now and before. failed: "path: reason" lines.
 
     classes: number of classes whose scores were stored, 0 for none. dimension: of the embeddings,
-    0 for none. seconds: of the run, opening the model included.
+    0 for none. seconds: of the run, opening the model included. notes: what else to know.
     """
 
     model: str
@@ -43,6 +43,7 @@ class InferenceReport:
     classes: int = 0
     dimension: int = 0
     seconds: float = 0.0
+    notes: list[str] = field(default_factory=list)
 
 
 def classify(
@@ -169,7 +170,7 @@ def _run(
     try:
         if total:
             say(0, total, f"{command} by {name}")
-            size = batch_size or project.config.batch_size
+            size = batch_size or project.config.batch_size or None
             if stream is None:
                 _stream(project, command, name, backend, everything, pending,
                         (scores, embeddings), size, tally, say)
@@ -187,6 +188,7 @@ def _run(
         len(backend.classes) if scores else 0,
         int(getattr(backend, "dimension", 0) or 0) if embeddings else 0,
         time.perf_counter() - started,
+        [*getattr(backend, "notes", ()), *tally.notes],
     )
 
 
@@ -196,15 +198,16 @@ class _Tally:
 
     done: int = 0
     failed: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
 
 def _stream(
     project: Any, command: str, name: str, backend: Any, everything: Detections,
-    pending: np.ndarray, wanted: tuple[bool, bool], size: int, tally: _Tally, say: Progress,
+    pending: np.ndarray, wanted: tuple[bool, bool], size: int | None, tally: _Tally, say: Progress,
 ) -> None:
     from ecotone.engine.local import Failed, ThreadRunner, run_jobs
 
-    runner = ThreadRunner(project.config.workers, ahead=2 * size)
+    runner = ThreadRunner(project.config.workers)
     media = project.catalog.media()
     path_of = dict(zip(media.id, media.path, strict=True))
     videos = set(media.id[media.is_video])
@@ -213,7 +216,7 @@ def _stream(
     failing = {f.media_id for f in project.catalog.failures()}
     broken: set[str] = set()
     with _Keeper(project, name, backend, wanted) as keeper:
-        for result in run_jobs(jobs, backend, size, *wanted, runner):
+        for result in run_jobs(jobs, backend, size, *wanted, runner, tally.notes):
             if isinstance(result, Failed):
                 path = f"{path_of[result.media_id]}: "
                 reason = result.reason.removeprefix(path)  # the catalogue knows the path

@@ -206,7 +206,7 @@ def score_detections(project: Any, model: Path, gathered: Gathered, say: Progres
     path_of = dict(zip(media.id, media.path, strict=True))
     videos = set(media.id[media.is_video])
     jobs = jobs_of(path_of, gathered.detections, np.ones(n, dtype=bool), videos)
-    for result in run_jobs(jobs, backend, project.config.batch_size):
+    for result in run_jobs(jobs, backend, project.config.batch_size or None):
         if isinstance(result, Failed):
             seen += result.detections
             continue

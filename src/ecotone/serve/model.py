@@ -78,9 +78,7 @@ def open_model(path: str | Path) -> LocalModel:
     if (path / PROJECT).is_file():
         path = path / "models" / "latest"
     bundle = network.open_model(path)
-    # Batches are small and decoders need the cores; half of the time else goes in waiting.
-    onnx = str(bundle.info.get("file") or "").lower().endswith(".onnx")
-    model = LocalModel(bundle, bundle.backend(**({"spin": False} if onnx else {})))
+    model = LocalModel(bundle, bundle.backend())
     shape = model._backend.preprocessing.shape
     # The first run of a session is slow, and a model that cannot run shows before it is asked.
     model.probabilities(np.zeros((1, *shape), dtype=model._backend.preprocessing.dtype))
