@@ -113,6 +113,20 @@ def test_every_command_is_documented():
     assert not missing, f"no page shows: {missing}"
 
 
+def test_a_decision_has_a_number_of_its_own():
+    numbers = [path.name[:4] for path in sorted((DOCS / "decisions").glob("*.md"))]
+    assert numbers == [f"{n:04d}" for n in range(1, len(numbers) + 1)]
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_extra_that_is_named_exists(page):
+    extras = re.findall(r"^([\w-]+) = \[", (REPOSITORY / "pyproject.toml").read_text("utf-8"), re.M)
+    text = PAGES[page].read_text(encoding="utf-8")
+    named = re.findall(r"pip install \"(?:\.|ecotone)\[([\w,]+)\]", text)
+    missing = {name for names in named for name in names.split(",")} - set(extras)
+    assert not missing, f"{page}: no extra {missing}"
+
+
 @pytest.mark.parametrize("page", PAGES)
 def test_links_lead_somewhere(page):
     path = PAGES[page]
