@@ -21,6 +21,7 @@ from ecotone.ingest.folder import deployment_of
 from ecotone.ingest.labels import PATH
 from ecotone.ingest.tables import PICTURE, Table, read_table
 from ecotone.ingest.text import some
+from ecotone.media import location as places
 
 INPUT, OUTPUT = ("input",), ("output",)
 CATEGORY = ("category", "label", "species", "class")
@@ -33,10 +34,10 @@ EXPECTED = ("expected filename,category,location (a row a labelled picture), or 
 
 @dataclass(frozen=True)
 class LabelledFile:
-    """A picture of the table. path: of the file; file: as the table writes it; categories: its
-    classes, one or more, each once; location: the camera, "" where not told."""
+    """A picture of the table. path: of the file, or its URL; file: as the table writes it;
+    categories: its classes, one or more, each once; location: the camera, "" where not told."""
 
-    path: Path
+    path: str | Path
     file: str
     categories: tuple[str, ...]
     location: str
@@ -84,9 +85,9 @@ def kind_of_table(path: str | Path) -> str:
 def read_labelled_files(path: str | Path, pictures: str | Path | None = None) -> LabelledFiles:
     """The labelled pictures of a table.
 
-    A filename is absolute, or relative to `pictures` or to the table's folder. Without a column
-    location the picture's folder is its location. A picture in rows of several categories has all
-    of them. Raises FormatError on other columns, on a picture at two locations, and when no
+    A filename is absolute, a URL, or relative to `pictures` or to the table's folder. Without a
+    column location the picture's folder is its location. A picture in rows of several categories
+    has all of them. Raises FormatError on other columns, on a picture at two locations, and when no
     picture is there.
     """
     path = Path(path)
@@ -198,8 +199,11 @@ def _merged(
     return found, told
 
 
-def _found(file: str, folders: Iterable[Path]) -> Path | None:
-    """The file of a picture, by the first folder that has it."""
+def _found(file: str, folders: Iterable[Path]) -> str | Path | None:
+    """The file of a picture, by the first folder that has it; a URL is taken as it is."""
+    file = places.location(file)
+    if places.is_url(file):
+        return file
     tries = [Path(file)] if Path(file).is_absolute() else [folder / file for folder in folders]
     return next((place for place in tries if place.is_file()), None)
 

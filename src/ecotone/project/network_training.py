@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,6 +19,9 @@ from ecotone.ingest.text import some
 from ecotone.project.networks import FOLDER, note_network
 from ecotone.project.records import recorded_run, write_json
 from ecotone.project.soft_labels import SoftLabels, gather_soft_labels, soft_labels_of_files
+
+if TYPE_CHECKING:
+    from ecotone.bundle.pictures import Picture
 
 Progress = Callable[[int, "int | None", str], None]
 ABOUT = "training.json"  # in the folder of a network: what it was trained on
@@ -177,24 +180,25 @@ def _common(soft: SoftLabels, least: int) -> SoftLabels:
 
 
 def animal_boxes(files: Any, detections: Path, threshold: float | None
-                 ) -> tuple[dict[str, np.ndarray], list[str]]:
-    """Boxes (n, 4) of animals by picture, at most five; a picture of a class that is no animal
-    (blank, human, vehicle) counts as a whole where the detector found none. And what to tell."""
+                 ) -> tuple[dict[str, Picture], list[str]]:
+    """The pictures with the boxes of animals on them, at most five; a picture of a class that is no
+    animal (blank, human, vehicle) counts as a whole where the detector found none. And what to
+    tell."""
     from ecotone.bundle.boxes import with_boxes
-    from ecotone.bundle.pictures import Picture
+    from ecotone.bundle.pictures import WHOLE, Picture
     from ecotone.taxonomy.names import parse_label
 
-    whole, sure = np.array([[0, 0, 1, 1]], np.float32), np.ones(1, np.float32)
-    given = [Picture(row.file, row.path, row.location, whole, (0,), ("animal",), sure)
+    sure = np.ones(1, np.float32)
+    given = [Picture(row.file, row.path, row.location, WHOLE, (0,), ("animal",), sure)
              for row in files.rows]
     boxed, told = with_boxes(given, detections, threshold)
-    out: dict[str, np.ndarray] = {}
+    out: dict[str, Picture] = {}
     none = 0
-    for row, picture in zip(files.rows, boxed, strict=True):
-        animals = picture.boxes[[c == "animal" for c in picture.category]][:MOST_BOXES]
+    for row, whole, picture in zip(files.rows, given, boxed, strict=True):
+        animals = np.flatnonzero([c == "animal" for c in picture.category])[:MOST_BOXES]
         special = any(parse_label(c).special for c in row.categories)
-        out[row.file] = whole if special and not len(animals) else animals
-        none += not len(out[row.file])
+        out[row.file] = whole if special and not len(animals) else picture.take(animals)
+        none += not len(out[row.file].boxes)
     if none:
         told.append(f"{none:,} pictures are left out: the detector found no animal on them")
     return out, told

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,10 +14,13 @@ import numpy as np
 from ecotone.errors import InputError, ProjectError
 from ecotone.evaluation.splits import MIN_LOCATIONS
 from ecotone.ingest.training_table import REMOVE, LabelledFiles
+from ecotone.media.crop import WHOLE
+from ecotone.media.video import FrameOf
 from ecotone.project.gathering import UNKNOWN, groups_of, local_classes, take
 from ecotone.project.records import read_record
 
 if TYPE_CHECKING:
+    from ecotone.bundle.pictures import Picture
     from ecotone.training.pictures import LabelledPictures
 
 FEW = 1e-6  # of probability that is as good as none
@@ -29,8 +31,8 @@ class SoftLabels:
     """Pictures with soft labels, before any network.
 
     ids, location: (N,) str. target: (N, K) rows sum to 1. labelled: (N,) bool, by people. paths:
-    (N,) of the pictures; boxes: (N, 4) x y width height in 0..1. run: the fusion behind it, "" for
-    labels alone. notes: what to tell the user.
+    (N,) of the pictures: files, URLs, frames of videos; boxes: (N, 4) x y width height in 0..1.
+    run: the fusion behind it, "" for labels alone. notes: what to tell the user.
     """
 
     ids: np.ndarray
@@ -116,22 +118,18 @@ def gather_soft_labels(project: Any, labels_only: bool = False) -> SoftLabels:
         target = np.array(found.values[keep], dtype=np.float32)
     media = catalog.media()
     place = {medium: row for row, medium in enumerate(media.id)}
-    videos = set(media.id[media.is_video])
-    still = np.array([everything.media_id[row_of[i]] not in videos for i in ids], dtype=bool)
-    moving = int((~still).sum())
-    notes = [f"{moving:,} detections in videos are left out"] if moving else []
-    rows = np.array([row_of[i] for i in ids], dtype=np.intp)[still]
+    rows = np.array([row_of[i] for i in ids], dtype=np.intp)
     if not len(rows):
-        raise ProjectError("no detection in a picture to learn from; run: ecotone fuse")
-    detections, target = take(everything, rows), target[still]
+        raise ProjectError("no detection to learn from; run: ecotone fuse")
+    detections = take(everything, rows)
     labelled, target = _clamped(detections.id, known, classes, target, labels_only)
-    at = np.array([place[m] for m in detections.media_id], dtype=np.intp)
-    paths = np.empty(len(at), dtype=object)
-    paths[:] = [Path(str(p)) for p in media.path[at]]
+    paths = np.empty(len(rows), dtype=object)
+    paths[:] = [media.picture(place[m], frame) for m, frame in
+                zip(detections.media_id, detections.frame_number, strict=True)]
     return SoftLabels(
         detections.id, classes, target, labelled,
         locations_of(project, detections, labelled), paths,
-        detections.bbox.astype(np.float64), run, notes)
+        detections.bbox.astype(np.float64), run)
 
 
 def _clamped(
@@ -176,26 +174,26 @@ def locations_of(project: Any, detections: Any, labelled: np.ndarray) -> np.ndar
 
 
 def soft_labels_of_files(
-    files: LabelledFiles, boxes: Mapping[str, np.ndarray] | None = None
+    files: LabelledFiles, boxed: Mapping[str, Picture] | None = None
 ) -> SoftLabels:
     """The pictures of a table; one of several categories has an equal share of each.
 
-    boxes: picture as the table writes it -> (n, 4) boxes of animals, each of them a row; a picture
-    that is not in it is taken as a whole, one with n = 0 is left out.
+    boxed: picture as the table writes it -> the same with n boxes of animals, each of them a row; a
+    picture that is not in it is taken as a whole, one with n = 0 is left out.
     """
     classes = tuple(sorted({c for row in files.rows for c in row.categories}))
     column = {name: k for k, name in enumerate(classes)}
-    whole = np.array([[0.0, 0.0, 1.0, 1.0]])
     ids, target, location, paths, found = [], [], [], [], []
     for row in files.rows:
         share = np.zeros(len(classes), dtype=np.float32)
         share[[column[c] for c in row.categories]] = 1 / len(row.categories)
-        mine = whole if boxes is None or row.file not in boxes else boxes[row.file]
-        for number, box in enumerate(mine):
+        mine = (boxed or {}).get(row.file)
+        crops = [(row.path, WHOLE)] if mine is None else _crops(mine)
+        for number, (path, box) in enumerate(crops):
             ids.append(f"{row.file}:{number}")
             target.append(share)
             location.append(row.location)
-            paths.append(row.path)
+            paths.append(path)
             found.append(box)
     if not ids:
         raise InputError("no picture is left to learn from: the detector found no animal on any.")
@@ -206,6 +204,15 @@ def soft_labels_of_files(
         np.array(ids, dtype=object), classes, values, values.max(axis=1) == 1,
         np.array(location, dtype=object), files_of, np.array(found, dtype=np.float64),
         notes=list(files.problems))
+
+
+def _crops(picture: Picture) -> list[tuple[Any, np.ndarray]]:
+    """Where the pixels of each box are, and the box."""
+    frames = picture.frame_numbers
+    if frames is None:
+        return [(picture.path, box) for box in picture.boxes]
+    return [(FrameOf(picture.path, int(n)), box)
+            for n, box in zip(frames, picture.boxes, strict=True)]
 
 
 __all__ = ["SoftLabels", "gather_soft_labels", "locations_of", "soft_labels_of_files"]

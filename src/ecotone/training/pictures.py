@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 
 from ecotone.errors import InputError
+from ecotone.media.location import is_url, location
+from ecotone.media.video import FrameOf
 from ecotone.training.data import WHOLE, PictureRows
 
 SUM_SLACK = 0.01
@@ -25,8 +27,8 @@ class LabelledPictures(PictureRows):
     classes: K names. target: (N, K) float32, rows sum to 1; a row of zeros is a picture without a
     pseudo-label. labelled: (N,) bool, by people: its target is one-hot and stays. location: (N,)
     str, "" where unknown. held_out: (N,) bool, labelled pictures kept for the early stop, or None
-    to have them chosen. paths: (N,) Path with boxes (N, 4), x y width height in 0..1; or pictures
-    (N, H, W, 3) uint8, already cut out.
+    to have them chosen. paths: (N,) of files, URLs or frames of videos, with boxes (N, 4), x y
+    width height in 0..1; or pictures (N, H, W, 3) uint8, already cut out.
 
     Raises InputError on arrays of other shapes, targets that are no probabilities, labels that are
     not one-hot.
@@ -85,14 +87,15 @@ class LabelledPictures(PictureRows):
 
     @classmethod
     def from_paths(
-        cls, paths: Sequence[str | Path], classes: Sequence[str], target: Any,
+        cls, paths: Sequence[str | Path | FrameOf], classes: Sequence[str], target: Any,
         labelled: Any = None, location: Sequence[str] | None = None, held_out: Any = None,
         boxes: Any = None,
     ) -> LabelledPictures:
-        """From files, whole pictures or boxes (N, 4) of them. labelled: default none."""
+        """From files, URLs or frames of videos, whole or boxes (N, 4) of them. labelled: default
+        none."""
         n = len(paths)
         files = np.empty(n, dtype=object)
-        files[:] = [Path(p) for p in paths]
+        files[:] = [_place(p) for p in paths]
         boxes = np.tile(WHOLE, (n, 1)) if boxes is None else boxes
         boxes = np.asarray(boxes, dtype=np.float64).reshape(-1, 4)
         return cls(tuple(classes), target, _none(labelled, n), _places(location, n), held_out,
@@ -102,6 +105,12 @@ class LabelledPictures(PictureRows):
     def soft(self) -> np.ndarray:
         """(N,) bool: pictures with a pseudo-label and no label."""
         return ~self.labelled & (self.target.sum(axis=1) > 0)
+
+
+def _place(path: str | Path | FrameOf) -> str | Path | FrameOf:
+    if isinstance(path, FrameOf):
+        return path
+    return location(path) if is_url(path) else Path(location(path))
 
 
 def _checked(target: np.ndarray) -> np.ndarray:
