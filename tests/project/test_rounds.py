@@ -133,10 +133,19 @@ def test_two_rounds_replace_the_network(project, monkeypatch):
     # What cannot judge a network that has seen the labels, such as evaluate, does without it.
     without = gather(project)
     assert (list(without.scores), without.embedding_model) == (["world"], "enc")
-    (project.path / "models" / "networks" / last.network / "cross_fit.npz").unlink()
+    file = project.path / "models" / "networks" / last.network / "cross_fit.npz"
+    kept = file.read_bytes()
+    file.write_bytes(kept[:-50])
+    with pytest.raises(ProjectError, match="cross_fit.npz: .*remove the file, and fusion does wi"):
+        project.fuse(use_context=False)
+    file.unlink()
     gone = project.fuse(use_context=False)
     assert gone.run != record["run"] and "world" in read_record(project)["score_models"]
     assert read_record(project)["embedding_model"] == "enc"
+    assert sum(f"is missing, so fusion does without {last.network}+folds" in note
+               for note in gone.notes) == 1
+    told = [line for line in project.status().networks if "fusion" in line]
+    assert len(told) == 1 and "fusion does without it: cross_fit.npz is missing" in told[0]
 
 
 def test_a_local_model_on_a_networks_embeddings_takes_pictures(project, monkeypatch, tmp_path):

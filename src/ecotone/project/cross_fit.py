@@ -70,9 +70,11 @@ class CrossFit:
                            tuple(found["classes"].astype(str).tolist()),
                            found["proba"].astype(np.float32),
                            found["embeddings"].astype(np.float32))
-        except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        except (OSError, EOFError, ValueError, KeyError, NotImplementedError, zlib.error,
+                zipfile.BadZipFile) as error:
             raise ProjectError(f"{path}: the network's cross-fitted scores cannot be read "
-                               f"({error}); run: ecotone train --rounds 1") from error
+                               f"({error}); remove the file, and fusion does without this network; "
+                               "ecotone train --rounds 1 makes it again") from error
 
     def aligned(self, ids: Sequence[str]) -> CrossFit:
         """For these detections, in their order; of those that are new nothing is known."""

@@ -16,6 +16,7 @@ from ecotone.project.contextual import add_context
 from ecotone.project.fusing_networks import hold_out_networks
 from ecotone.project.gathering import Gathered, gather, need_classes
 from ecotone.project.known_classes import compare_known
+from ecotone.project.networks import lost_network
 from ecotone.project.records import (
     LATEST,
     make_record,
@@ -79,7 +80,7 @@ def fuse(
     say = progress or (lambda done, total, text: None)
     if project.catalog.counts()["media"]:
         need_classes(project, project.catalog.current_labels(), classes)
-    notes = ensure_embeddings(project, embedding_model, progress)
+    notes = ensure_embeddings(project, embedding_model, progress) + lost_network(project)
     gathered = gather(
         project, classes, embedding_model, score_models, stored=True, networks=True)
     seed = project.config.random_state if seed is None else seed

@@ -18,18 +18,20 @@ FOLDER = "networks"  # below the project's models
 MODEL, CARD = "model.onnx", "card.json"
 TASK = "soft labels"  # what the card of a network of species says
 FOLDS = "+folds"  # ends the name of cross-fitted scores
+CROSS_FIT = "cross_fit.npz"  # beside the model: what was said of labels by networks without them
 CURRENT = "current_network"  # the note that names the network whose scores fusion takes
 
 
 @dataclass(frozen=True)
 class NetworkInfo:
     """A trained network. card: its training card, {} while it is not finished. taken: whether
-    fusion takes it."""
+    fusion takes it; lost: it would, but its cross-fitted scores are gone."""
 
     name: str
     folder: Path
     card: dict[str, Any] = field(default_factory=dict)
     taken: bool = False
+    lost: bool = False
 
     @property
     def finished(self) -> bool:
@@ -46,6 +48,8 @@ class NetworkInfo:
         kept = self.card.get("round") or {}
         if self.taken:
             said.append(f"fusion takes its {kept.get('used', 'scores')}")
+        elif self.lost:
+            said.append(f"fusion does without it: {CROSS_FIT} is missing")
         elif kept:
             said.append("kept, then replaced" if kept.get("accepted") else "not kept for fusion")
         classes = self.card.get("classes") or ()
@@ -55,12 +59,14 @@ class NetworkInfo:
 def networks(project: Any) -> list[NetworkInfo]:
     """All networks of a project, by name."""
     root = project.models / FOLDER
-    current = (project.catalog.note(CURRENT) or {}).get("name", "")
+    current = project.catalog.note(CURRENT) or {}
+    there = bool(current) and (project.path / current["folds"]).is_file()
     found = []
     for folder in sorted(p for p in root.glob("*") if p.is_dir()):
         card = _card(folder / CARD)
         if card or (folder / "last.pt").is_file():
-            found.append(NetworkInfo(folder.name, folder, card, folder.name + FOLDS == current))
+            mine = folder.name + FOLDS == current.get("name", "")
+            found.append(NetworkInfo(folder.name, folder, card, mine and there, mine and not there))
     return found
 
 
@@ -138,5 +144,15 @@ def unasked(
     return [name for name in names if good(name)]
 
 
-__all__ = ["CURRENT", "FOLDER", "FOLDS", "MODEL", "NetworkInfo", "find_network", "network_note",
-           "networks", "note_key", "note_network", "unasked"]
+def lost_network(project: Any) -> list[str]:
+    """A line where the newest fusion takes a network whose cross-fitted scores are gone, so that
+    the next one does without it."""
+    current = project.catalog.note(CURRENT) or {}
+    if not current or (project.path / current["folds"]).is_file():
+        return []
+    return [f"{current['folds']} is missing, so fusion does without {current['name']}; to make it "
+            "again: ecotone train --rounds 1"]
+
+
+__all__ = ["CROSS_FIT", "CURRENT", "FOLDER", "FOLDS", "MODEL", "NetworkInfo", "find_network",
+           "lost_network", "network_note", "networks", "note_key", "note_network", "unasked"]

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from ecotone.errors import ProjectError
 from ecotone.evaluation.paired import PairedChange, paired_change
 from ecotone.project.chosen import label_weight_of
 from ecotone.project.cross_fit import (
@@ -30,12 +31,12 @@ from ecotone.project.cross_fit import (
 )
 from ecotone.project.gathering import DETECTOR, Gathered, gather, groups_of
 from ecotone.project.inference import jobs_of
-from ecotone.project.networks import CURRENT, FOLDER, FOLDS, note_network
+from ecotone.project.networks import CROSS_FIT, CURRENT, FOLDER, FOLDS, note_network
 from ecotone.project.records import read_record, recorded_run, write_json
 from ecotone.project.soft_labels import SoftLabels, gather_soft_labels
 
 Progress = Callable[[int, "int | None", str], None]
-CROSS_FIT, ROUND = "cross_fit.npz", "round.json"
+ROUND = "round.json"
 EMBEDDING = "embedding"  # what a trained network calls it
 
 
@@ -129,7 +130,8 @@ def _round(project: Any, how: Any, name: str, folds: int, seed: int, say: Progre
 
 def inputs_of(project: Any, record: dict[str, Any]) -> tuple[Gathered, tuple[Any, ...]]:
     """What the newest fusion was given: the inputs without networks, and of the network that it
-    took what `held_out` takes: its cross-fitted scores, their name, whether embeddings too."""
+    took and whose cross-fitted scores are there, what `held_out` takes: these, their name, the
+    use."""
     current = project.catalog.note(CURRENT) or {}
     name = current.get("name", "")
     models = [m for m in record["score_models"] if m not in (DETECTOR, name)]
@@ -141,7 +143,7 @@ def inputs_of(project: Any, record: dict[str, Any]) -> tuple[Gathered, tuple[Any
     if not models:  # none was there
         gathered = replace(gathered, scores={
             m: s for m, s in gathered.scores.items() if m == DETECTOR})
-    if not used:
+    if not used or not (project.path / current["folds"]).is_file():
         return gathered, ()
     cross = CrossFit.load(project.path / current["folds"]).aligned(gathered.detections.id)
     return gathered, (cross, name, current["use"])
@@ -180,9 +182,10 @@ def _cross_fit(project: Any, how: Any, made: Any, soft: SoftLabels, gathered: Ga
 def _kept(path: Path, gathered: Gathered, fold: np.ndarray, classes: tuple[str, ...]
           ) -> CrossFit | None:
     """What the folds' networks of the same training said, None where it is not known."""
-    if not path.is_file():
+    try:
+        found = CrossFit.load(path)
+    except ProjectError:  # none yet, or damaged
         return None
-    found = CrossFit.load(path)
     same = (found.classes == classes and found.folds == int(fold.max()) + 1
             and np.array_equal(found.ids.astype(str), gathered.detections.id.astype(str))
             and np.array_equal(found.fold, fold))
