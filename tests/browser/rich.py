@@ -10,6 +10,7 @@ import numpy as np
 
 from ecotone.project import Project
 from ecotone.project.deciding import Said, label
+from ecotone.project.records import write_json
 from ecotone.store import individuals
 from ecotone.store.discoveries import DiscoveryTable
 from ecotone.store.refinements import RefinementTable
@@ -100,7 +101,7 @@ def _people(project: Project, ids: list[str], kinds: list[int]) -> None:
     record = project.path / "runs" / f"{RUN}.json"
     content = json.loads(record.read_text("utf-8"))
     content["out_of_fold"] = {"ids": [ids[1]], "proba": [[0.9, 0.1, 0, 0, 0, 0, 0]]}
-    record.write_text(json.dumps(content), "utf-8")
+    write_json(record, content)
 
 
 def _found(project: Project, ids: list[str]) -> None:
