@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 
 import click
@@ -98,12 +97,14 @@ def test_debug_shows_where_an_unexpected_error_is(monkeypatch):
         cli.run(["status"])
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="tells no processor time of children")
 def test_help_is_fast():
+    """In seconds of the processor: what else the machine does plays no part."""
     def seconds() -> float:
-        start = time.perf_counter()
+        before = os.times()
         subprocess.run([sys.executable, "-m", "ecotone", "--help"], check=True,
                        stdout=subprocess.DEVNULL)
-        return time.perf_counter() - start
+        return sum(os.times()[2:4]) - sum(before[2:4])
 
     assert min(seconds() for _ in range(5)) < 0.3
 

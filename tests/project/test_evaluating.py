@@ -58,7 +58,7 @@ def make_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
         names = np.array([LOCAL[k] if i < labels else None for i, k in enumerate(truth)], object)
         gathered = Gathered(detections, x, {"model": s} if scores else {}, names, ids, LOCAL, None,
                             "model")
-        monkeypatch.setattr(evaluating, "gather", lambda *a: gathered)
+        monkeypatch.setattr(evaluating, "gather", lambda *a, **k: gathered)
         return SimpleNamespace(path=tmp_path, catalog=FakeCatalog(rows, places),
                                config=Config(**config))
 

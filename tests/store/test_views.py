@@ -6,12 +6,14 @@ from scipy import sparse
 
 from ecotone.errors import ProjectError
 from ecotone.store import shards, views
+from ecotone.store.mending import forget_damaged
 from ecotone.store.npz_maps import members
 from ecotone.store.vectors import (
     EmbeddingWriter,
     PosteriorWriter,
     ScoreWriter,
     drop_unfinished_posteriors,
+    lookup,
     open_embeddings,
     open_posteriors,
     open_scores,
@@ -107,6 +109,25 @@ def test_a_missing_shard_is_one_line(catalog, folder):
         path.unlink()
     with pytest.raises(ProjectError, match="missing or damaged"):
         view[:]
+
+
+def test_posteriors_that_lost_a_shard_are_not_read_in_part(catalog, folder):
+    values = np.random.default_rng(0).dirichlet([1, 1], N).astype(np.float32)
+    writer = PosteriorWriter(catalog, folder, "r", ["a", "b"])
+    for part in np.array_split(np.arange(N), 3):
+        writer.append(names(part), values[part])
+        writer.flush()
+    writer.finish()
+    lost = sorted(folder.rglob("*.npz"))[1]
+    lost.unlink()
+    with pytest.raises(ProjectError, match="missing or damaged"):
+        read_posteriors(catalog, folder, "r")
+    assert forget_damaged(catalog, folder) == [("posteriors", "r", 13)]
+    for read in (lambda: read_posteriors(catalog, folder), lambda: read_posteriors(
+            catalog, folder, "r"), lambda: open_posteriors(catalog, folder, "r", names([0])),
+            lambda: lookup(catalog, folder, "posteriors", "r")):
+        with pytest.raises(ProjectError, match="of r were damaged; run: ecotone fuse"):
+            read()
 
 
 def test_posteriors_are_there_when_they_are_finished(catalog, folder):

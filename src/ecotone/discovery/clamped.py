@@ -45,7 +45,8 @@ def clamped_clusters(rows: np.ndarray, target: np.ndarray, *, posteriors: np.nda
     labels, owner = _owned(labels, known)
     seat = np.where(known >= 0, labels, -1)
     labels, _ = refine(some, labels, clamped=seat)
-    like = None if posteriors is None else _means(posteriors[chosen], labels, len(owner))
+    like = None if posteriors is None else _means(
+        np.asarray(posteriors[chosen], dtype=np.float64), labels, len(owner))
     merged = merge_close(some, labels, owner=owner, threshold=threshold, least=least, likeness=like,
                          told=np.bincount(labels[known >= 0], minlength=len(owner)))
     seat = np.where(known >= 0, merged.labels, -1)

@@ -17,7 +17,7 @@ from ecotone.discovery.rare import rare_clusters
 from ecotone.discovery.reduction import REDUCTIONS, perplexity, reduce_rows, umap_neighbours
 from ecotone.discovery.separation import merge_close, over_split, to_number
 from ecotone.errors import InputError
-from ecotone.fusion.features import content_keys
+from ecotone.fusion.features import Reordered, content_keys
 from ecotone.fusion.inputs import check_embeddings
 from ecotone.fusion.threads import one_blas_thread
 
@@ -104,7 +104,7 @@ class Clusterer(ClusterMixin, BaseEstimator):
         self.settings_ = self._resolve(len(embeddings))
         keys = content_keys(embeddings, self.random_state)
         order = np.argsort(keys, kind="stable")  # an order that says nothing, whatever the caller's
-        rows = embeddings[order]
+        rows = Reordered(embeddings, order)
         found = self._cluster(rows, keys[order])
         self._keep(found, order)
         del self._reduced

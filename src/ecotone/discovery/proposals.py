@@ -23,7 +23,7 @@ from ecotone.discovery.number import NumberOfClasses, count_classes
 from ecotone.discovery.reduction import unit_pca
 from ecotone.discovery.separation import separation
 from ecotone.errors import InputError
-from ecotone.fusion.features import content_keys
+from ecotone.fusion.features import Reordered, content_keys
 from ecotone.fusion.inputs import check_embeddings, check_labels
 from ecotone.fusion.threads import one_blas_thread
 from ecotone.types import GlobalScores
@@ -141,8 +141,8 @@ def propose_classes(
         nothing = np.full(n, -1, dtype=np.int64)
         total = max(known, missing)
         return Proposals((), nothing, NumberOfClasses(total, known, total, level, known), usual)
-    rows, seen = unit_pca(embeddings[order]), target[order]
-    sure = None if posteriors is None else np.asarray(posteriors, dtype=np.float64)[order]
+    rows, seen = unit_pca(Reordered(embeddings, order)), target[order]
+    sure = None if posteriors is None else np.asarray(posteriors)[order]
     found = clamped_clusters(rows, seen, posteriors=sure, threshold=THRESHOLD, least=least)
     again = _replicates(rows, seen, sure, least, replicates, random_state)
     drafts = _drafts(found, rows, seen, least, again)

@@ -41,6 +41,30 @@ def take_rows(embeddings: np.ndarray, rows: np.ndarray) -> np.ndarray:
     return out
 
 
+class Reordered:
+    """Rows (n, D) of embeddings in another order, or some of them, each read when it is asked for:
+    indexed like an array.
+
+    rows: (n,) numbers of the rows.
+    """
+
+    ndim = 2
+
+    def __init__(self, embeddings: np.ndarray, rows: np.ndarray) -> None:
+        self._embeddings, self._rows = embeddings, rows
+        self.shape, self.dtype = (len(rows), embeddings.shape[1]), np.dtype(np.float32)
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __getitem__(self, rows: slice | np.ndarray) -> np.ndarray:
+        return take_rows(self._embeddings, self._rows[rows])
+
+    def __array__(self, dtype: object = None, copy: bool | None = None) -> np.ndarray:
+        out = self[:]
+        return out if dtype is None else out.astype(dtype, copy=False)
+
+
 def fit_projection(
     embeddings: np.ndarray, rows: np.ndarray, max_dimensions: int
 ) -> tuple[np.ndarray, np.ndarray]:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ecotone.errors import InputError
-from ecotone.fusion.features import content_keys
+from ecotone.fusion.features import CHUNK, Reordered, content_keys
 from ecotone.hierarchy.before import Before, taxon_of, texts
 from ecotone.hierarchy.centroids import Crops, unit_rows
 from ecotone.hierarchy.five_stage_settings import FiveStageSettings
@@ -97,9 +97,10 @@ def crops_of(
     order is by class and content: that of the rows plays no part.
     """
     rows, target = trusted.rows, trusted.target
-    values = np.asarray(embeddings[rows], dtype=np.float32)
-    keys = content_keys(values, seed)
-    some = values.any(axis=1)
+    values = Reordered(embeddings, rows)
+    keys, some = content_keys(values, seed), np.empty(len(rows), dtype=bool)
+    for start in range(0, len(rows), CHUNK):
+        some[start : start + CHUNK] = values[start : start + CHUNK].any(axis=1)
     kept, number = [], []
     for c in range(len(trusted.classes)):
         own = np.flatnonzero(some & (target == c))

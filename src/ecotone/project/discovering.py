@@ -18,7 +18,7 @@ from ecotone.discovery import NoveltyDetector
 from ecotone.errors import InputError
 from ecotone.project.discovered import NONE_OF_THESE, Proposal, proposals_of
 from ecotone.project.fusing import ensure_embeddings
-from ecotone.project.gathering import Gathered, gather
+from ecotone.project.gathering import Gathered, gather, with_scores_read
 from ecotone.project.known_views import KnownViews, known_views
 from ecotone.project.proposing import Found, find_classes
 from ecotone.project.records import recorded_run, versions, write_json
@@ -82,7 +82,8 @@ def discover(
     _check(false_alarm, n_clusters, over_cluster)
     say = progress or (lambda done, total, text: None)
     notes = ensure_embeddings(project, embedding_model, progress)
-    gathered = gather(project, None, embedding_model, cold=True)
+    gathered = with_scores_read(
+        gather(project, None, embedding_model, cold=True, stored=True))
     seed = project.config.random_state if seed is None else seed
     catalog = project.catalog
     catalog.drop_unfinished_discoveries()

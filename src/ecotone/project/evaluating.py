@@ -26,7 +26,7 @@ from ecotone.evaluation.summary import (
     table_lines,
 )
 from ecotone.fusion.threads import one_blas_thread
-from ecotone.project.gathering import DETECTOR, Gathered, gather
+from ecotone.project.gathering import DETECTOR, Gathered, gather, with_scores_read
 from ecotone.project.records import read_json, versions, write_json
 
 Progress = Callable[[int, int | None, str], None]
@@ -87,7 +87,8 @@ def evaluate(
     Writes evaluation/records.json, records.csv and summary.csv. Raises ProjectError when there are
     too few labels, InputError for an unknown method or count.
     """
-    gathered = gather(project, classes, embedding_model, score_models)
+    gathered = with_scores_read(
+        gather(project, classes, embedding_model, score_models, stored=True))
     _check(gathered, counts)
     config = project.config
     study, notes = _study(project, gathered, methods, progress)

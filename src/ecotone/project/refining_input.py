@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -31,6 +31,9 @@ from ecotone.taxonomy.names import parse_label
 from ecotone.taxonomy.tree import Taxonomy
 from ecotone.types import Detections, GlobalScores
 
+if TYPE_CHECKING:
+    from ecotone.store.views import RowView
+
 Progress = Callable[[int, "int | None", str], None]
 
 
@@ -40,9 +43,9 @@ class RefineInput:
 
     ids, labels (what people said, None elsewhere), before, was_score: of all N detections, as is
     usable (N,) bool, has an embedding. The others are of the n usable ones, in the same order:
-    embeddings (n, D) float32; scores by model, the detector's included; confidence (n,); trusted;
-    bursts (n,) numbers from 1, groups (n,) str. aliases: label -> a fuller name. classes: those of
-    the settings. present: what occurs here, or None.
+    embeddings (n, D) float32, an array or a `RowView`; scores by model, the detector's included;
+    confidence (n,); trusted; bursts (n,) numbers from 1, groups (n,) str. aliases: label -> a
+    fuller name. classes: those of the settings. present: what occurs here, or None.
     """
 
     ids: np.ndarray
@@ -123,7 +126,8 @@ def gather_refinement(project: Any, settings: RefineSettings, say: Progress) -> 
     decide = Decide(settings.thresholds, settings.geofence, settings.country,
                     settings.admin1_region, catalog.note("taxonomy") or ())
     found = labels_before(everything, _looked(media, everything), scores, taxonomy, decide)
-    values, usable = _embeddings(project, model, everything)
+    values = _embeddings(project, model, everything)
+    usable = values.present
     before = Before.read(found.label, taxonomy, len(everything))
     aliases = _aliases(names)
     trusted = trust(labels[usable], part_of(before, usable), found.score[usable], taxonomy,
@@ -134,25 +138,22 @@ def gather_refinement(project: Any, settings: RefineSettings, say: Progress) -> 
         given[DETECTOR] = detector_scores(use)
     return RefineInput(
         everything.id, labels, before, found.score, usable,
-        values if usable.all() else values[usable], given, use.confidence, trusted,
+        values if usable.all() else values.subset(usable), given, use.confidence, trusted,
         _bursts(media, use), groups_of(media, use, trusted.names, project.config.group_by),
         taxonomy, aliases, local, present, model, tuple(scores),
         tuple(_notes(found.notes, taxonomy, present, usable)) + trusted.notes,
     )
 
 
-def _embeddings(
-    project: Any, model: str, detections: Detections
-) -> tuple[np.ndarray, np.ndarray]:
-    from ecotone.store.vectors import read_embeddings
+def _embeddings(project: Any, model: str, detections: Detections) -> RowView:
+    from ecotone.store.vectors import open_embeddings
 
-    folder = project.path / "vectors"
-    values, usable = read_embeddings(project.catalog, folder, model, detections.id)
-    if not usable.any():
+    values = open_embeddings(project.catalog, project.path / "vectors", model, detections.id)
+    if not values.present.any():
         raise ProjectError(
             f"no detection has an embedding of {model!r}; run: ecotone embed --model {model}"
         )
-    return values, usable
+    return values
 
 
 def _looked(media: Any, detections: Detections) -> np.ndarray:

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from ecotone.errors import InputError, ProjectError
-from ecotone.fusion.features import content_keys
+from ecotone.fusion.features import Reordered, content_keys
 from ecotone.hierarchy.climbing import least_items
 from ecotone.hierarchy.results import Refinement
 from ecotone.project.refining_input import RefineInput
@@ -57,7 +57,7 @@ def sample(data: RefineInput, names: np.ndarray, most_free: int, seed: int) -> n
     mates = np.isin(data.bursts, data.bursts[named])
     free = np.flatnonzero(~mates)
     if len(free) > most_free:
-        free = free[np.argsort(content_keys(data.embeddings[free], seed), kind="stable")]
+        free = free[np.argsort(content_keys(Reordered(data.embeddings, free), seed), kind="stable")]
     return np.sort(np.concatenate([np.flatnonzero(mates), free[:most_free]]))
 
 

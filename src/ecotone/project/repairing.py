@@ -197,13 +197,15 @@ def _add_again(project: Any, told: Salvaged, report: RepairReport, say: Progress
 
 
 def _mend_vectors(project: Any, report: RepairReport, rebuilt: bool) -> None:
+    from ecotone.store.compacting import compact
     from ecotone.store.mending import KINDS, forget_damaged, renew_rows
 
     again = {"scores": "ecotone classify (or add scores) with the same model",
              "embeddings": "ecotone embed (or classify) with the same model",
              "posteriors": "ecotone fuse"}
     for kind, name, rows in forget_damaged(project.catalog, project.vectors):
-        report.done.append(f"{kind} of {name}: {rows:,} damaged rows taken out; the rest counts")
+        rest = "none of this run counts" if kind == "posteriors" else "the rest counts"
+        report.done.append(f"{kind} of {name}: {rows:,} damaged rows taken out; {rest}")
         report.lost.append(f"{rows:,} {kind} of {name}; make them again: {again[kind]}")
         if kind == "posteriors":
             _fuse_again(project)
@@ -211,6 +213,11 @@ def _mend_vectors(project: Any, report: RepairReport, rebuilt: bool) -> None:
         for kind in KINDS:
             for known in sets(project.catalog, kind):
                 renew_rows(project.catalog, project.vectors, kind, known.name)
+    for kind in KINDS:
+        for known in sets(project.catalog, kind):
+            fewer = compact(project.catalog, project.vectors, kind, known.name)
+            if fewer:
+                report.done.append(f"{kind} of {known.name}: {fewer:,} small files joined to others")
 
 
 def _fuse_again(project: Any) -> None:

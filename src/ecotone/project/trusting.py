@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ecotone.errors import InputError, ProjectError
-from ecotone.fusion.features import content_keys
+from ecotone.fusion.features import Reordered, content_keys
 from ecotone.hierarchy.before import Before, taxon_of
 from ecotone.hierarchy.five_stage_settings import FiveStageSettings
 from ecotone.hierarchy.trusted import accepted, find_trusted
@@ -141,7 +141,7 @@ def fewer(trusted: Trusted, embeddings: np.ndarray, seed: int) -> np.ndarray:
     most = max(min(MOST_OF_CLASS, MOST_IN_ALL // len(classes)), 20)
     if np.bincount(target).max() <= most:
         return trusted.names
-    order = np.lexsort((content_keys(embeddings[rows], seed), target))
+    order = np.lexsort((content_keys(Reordered(embeddings, rows), seed), target))
     start = np.searchsorted(target[order], np.arange(len(classes)))
     place = np.arange(len(order)) - start[target[order]]
     names = trusted.names.copy()

@@ -19,8 +19,9 @@ KINDS = ("scores", "embeddings", "posteriors")
 def forget_damaged(catalog: Catalog, folder: Path) -> list[tuple[str, str, int]]:
     """Unregister shards that are missing or damaged: (kind, name, rows) of each.
 
-    What lacks them is made again by the next run of the same model; the other shards stay. Under
-    the project's write lock.
+    What lacks them is made again by the next run of the same model; the other shards stay. Of
+    posteriors none stays: a run is made again whole, and a part of one would be taken for all of
+    it. Under the project's write lock.
     """
     gone = []
     for kind in KINDS:
@@ -32,7 +33,9 @@ def forget_damaged(catalog: Catalog, folder: Path) -> list[tuple[str, str, int]]
             for file in bad:
                 rows = _forget(catalog, known, file)
                 gone.append((kind, known.name, rows))
-            if bad:
+            if bad and kind == "posteriors":
+                shards.forget(catalog, folder, known, known.files)
+            elif bad:
                 renew_rows(catalog, folder, kind, known.name)
     return gone
 

@@ -355,8 +355,6 @@ def read_posteriors(catalog: Catalog, folder: Path, run_id: str = "latest") -> P
     Raises ProjectError when there are none.
     """
     known = _finished(catalog, run_id)
-    if not known.files:
-        raise ProjectError(f"the posteriors of {known.name} were damaged; run: ecotone fuse")
     ids, values = views.read_rows(Path(folder), known)
     return Posteriors(ids.astype(str).tolist(), values, known.classes)
 
@@ -381,6 +379,8 @@ def _need(catalog: Catalog, kind: str, name: str) -> shards.VectorSet:
     if known is None:
         there = ", ".join(every) or "nothing yet"
         raise ProjectError(f"no {kind} of {name!r} in this project; there are: {there}.")
+    if kind == "posteriors" and not known.files:
+        raise ProjectError(f"the posteriors of {name} were damaged; run: ecotone fuse")
     return known
 
 
