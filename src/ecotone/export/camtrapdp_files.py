@@ -50,7 +50,7 @@ class Sheet:
             self._write_all([c.replace("\0", "") for c in cells])
         else:
             self._write(cells)
-        if len(row) > len(cells):
+        if not row.keys() <= self._known:
             self._write_more(row)
 
     def _write_more(self, row: Row) -> None:

@@ -65,6 +65,7 @@ def zone_of(name: str | None) -> tzinfo | None:
     )
 
 
+@lru_cache(maxsize=1024)
 def mend_time(cell: str, zone: tzinfo | None, late: bool = False) -> tuple[str, str]:
     """A cell as the standard writes it, and what was done: "spelling", "zone", or what is wrong:
     "naive" (no zone is known), "unreadable"; then the cell comes back as it was.
@@ -94,6 +95,7 @@ def mend_time(cell: str, zone: tzinfo | None, late: bool = False) -> tuple[str, 
     return text + _offset_at(moment, zone), "zone"
 
 
+@lru_cache(maxsize=1024)
 def instant(cell: str) -> float | None:
     """Seconds since 1970 of a time; one without a zone is taken for UTC, None when it is none."""
     moment = _moment(cell[:19])
@@ -124,7 +126,9 @@ def _offset_text(offset: str) -> str:
 
 def _offset_at(moment: datetime, zone: tzinfo) -> str:
     """The zone's offset at a moment of its clock; of the two when clocks go back, the first."""
+    if zone is timezone.utc:
+        return "Z"
     ahead = zone.utcoffset(moment.replace(tzinfo=zone)) or timedelta(0)
     minutes = round(ahead.total_seconds() / 60)  # zones before 1900 have seconds
     sign, size = ("-" if minutes < 0 else "+"), abs(minutes)
-    return "Z" if zone is timezone.utc else f"{sign}{size // 60:02d}:{size % 60:02d}"
+    return f"{sign}{size // 60:02d}:{size % 60:02d}"

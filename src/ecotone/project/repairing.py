@@ -215,9 +215,9 @@ def _mend_vectors(project: Any, report: RepairReport, rebuilt: bool) -> None:
                 renew_rows(project.catalog, project.vectors, kind, known.name)
     for kind in KINDS:
         for known in sets(project.catalog, kind):
-            fewer = compact(project.catalog, project.vectors, kind, known.name)
-            if fewer:
-                report.done.append(f"{kind} of {known.name}: {fewer:,} small files joined to others")
+            less = compact(project.catalog, project.vectors, kind, known.name)
+            if less:
+                report.done.append(f"{kind} of {known.name}: {less:,} small files joined to others")
 
 
 def _fuse_again(project: Any) -> None:
