@@ -13,10 +13,11 @@ Six things by turns, a round of each after the other, on the same pictures:
 
 Both parts want the processor. Where the model has a card of its own, "the slower of its two parts
 alone" is plain; on a processor a part alone on all cores is faster than it can be beside the other.
-So the bar is 0.9 of the slower part on what it has within the pipeline, half of the cores ("/ half").
-Beside it: the same against all cores ("/ all"), and "best", the most that this ratio can be: cores /
-(processor's seconds of both parts a picture) against the same part; no arrangement of the same work
-is above it. Fails (status 1) below 0.9 of "/ half", or below 2 times the plain loop at 12 megapixels.
+So the bar is 0.9 of the slower part on what it has within the pipeline, half of the cores
+("/ half"). Beside it: the same against all cores ("/ all"), and "best", the most that this ratio
+can be: cores / (processor's seconds of both parts a picture) against the same part; no arrangement
+of the same work is above it. Fails (status 1) below 0.9 of "/ half", or below 2 times the plain
+loop at 12 megapixels.
 """
 
 from __future__ import annotations

@@ -59,6 +59,7 @@ def classify(
     shards: str | Path | None = None,
     shard_rows: int | None = None,
     gpus: float | None = None,
+    int8: bool = False,
     **options: Any,
 ) -> InferenceReport:
     """Scores of a global model for every detection without them, and its embeddings if it has any.
@@ -66,7 +67,8 @@ def classify(
     model: a file (.onnx, .tflite) or a name, see `backends.open_backend`, which also takes
     `options`. classes: names of the outputs (or descriptions, for zero-shot models). engine,
     address, workers, shards, shard_rows, gpus: see `engine_runs.chosen_engine`; default: settings.
-    An `output` that is no kind of output is the place of shards too.
+    An `output` that is no kind of output is the place of shards too. int8: an .onnx model in 8
+    bits, whose results have a name of their own, see `quantising`.
 
     Raises BackendError when the model gives no scores or cannot be run, InputError on bad options.
     """
@@ -76,6 +78,9 @@ def classify(
 
     shards = shards or place_among(options)
     run = chosen_engine(project, engine, address, workers, shards, shard_rows, gpus)
+    notes: list[str] = []
+    if int8:
+        model, name, options = _in_8_bits(project, model, name, classes, options, notes)
     spec = _open(project, model, classes, options)
     backend = spec.backend
 
@@ -84,7 +89,7 @@ def classify(
             f"{model}: the names of its outputs are not known; give them with --classes "
             "labels.txt (or use it as an encoder only: ecotone embed --model ...)."
         )
-    return _run(project, "classify", name, spec, run, batch_size, progress, started)
+    return _run(project, "classify", name, spec, run, batch_size, progress, started, notes)
 
 
 def embed(
@@ -99,6 +104,7 @@ def embed(
     shards: str | Path | None = None,
     shard_rows: int | None = None,
     gpus: float | None = None,
+    int8: bool = False,
     **options: Any,
 ) -> InferenceReport:
     """Embeddings of every detection without them; arguments as of `classify`.
@@ -111,6 +117,9 @@ def embed(
     model, name = find_network(project, model)
     shards = shards or place_among(options)
     run = chosen_engine(project, engine, address, workers, shards, shard_rows, gpus)
+    notes: list[str] = []
+    if int8:
+        model, name, options = _in_8_bits(project, model, name, None, options, notes)
     backend = open_backend(model, None, **options)
     if not can_encode(backend):
         raise BackendError(
@@ -118,7 +127,24 @@ def embed(
             "another encoder (ecotone embed --model handcrafted)."
         )
     return _run(project, "embed", name, Spec(model, None, options, backend), run, batch_size,
-                progress, started)
+                progress, started, notes)
+
+
+def _in_8_bits(
+    project: Any, model: str, name: str, classes: str | Path | None, options: dict[str, Any],
+    notes: list[str],
+) -> tuple[str, str, dict[str, Any]]:
+    """The 8-bit network of a model, its results' name, its options; `notes` takes its cost."""
+    from ecotone.project.networks import network_note, note_network
+    from ecotone.project.quantising import ENDING, int8_model
+
+    file, options, report = int8_model(project, model, classes, options)
+    note = network_note(project.catalog, name)
+    name += ENDING
+    if note:  # of a network that has seen the labels: so has this one
+        note_network(project.catalog, name, **{**note, "accepted": False})
+    notes += report.lines()
+    return file, name, options
 
 
 def _open(project: Any, model: str, classes: str | Path | None, options: dict[str, Any]) -> Spec:
@@ -143,7 +169,7 @@ def _fuller(name: str, known: dict[str, tuple[str, str]]) -> str:
 
 def _run(
     project: Any, command: str, name: str, spec: Spec, engine: EngineRun | None,
-    batch_size: int | None, progress: Progress | None, started: float,
+    batch_size: int | None, progress: Progress | None, started: float, notes: list[str],
 ) -> InferenceReport:
     from ecotone.backends.base import can_encode
 
@@ -188,7 +214,7 @@ def _run(
         len(backend.classes) if scores else 0,
         int(getattr(backend, "dimension", 0) or 0) if embeddings else 0,
         time.perf_counter() - started,
-        [*getattr(backend, "notes", ()), *tally.notes],
+        [*notes, *getattr(backend, "notes", ()), *tally.notes],
     )
 
 
