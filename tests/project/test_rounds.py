@@ -12,7 +12,7 @@ from ecotone import training
 from ecotone.bundle.predict import predict_folder
 from ecotone.errors import InputError, ProjectError
 from ecotone.project import rounds
-from ecotone.project.cross_fit import EMBEDDINGS
+from ecotone.project.cross_fit import EMBEDDINGS, SCORES
 from ecotone.project.gathering import gather
 from ecotone.project.records import read_record
 from ecotone.store.vectors import embedding_models, score_models
@@ -26,6 +26,12 @@ def project(tmp_path):
     with make_project(tmp_path) as made:
         made.fuse(use_context=False)
         yield made
+
+
+@pytest.fixture
+def scores_alone(monkeypatch):
+    """Try one of the three ways to give a network back: a third of the time."""
+    monkeypatch.setattr(rounds, "USES", (SCORES,))
 
 
 def trainer(monkeypatch, function) -> list:
@@ -79,7 +85,7 @@ def test_labels_learned_by_heart_do_not_fool_the_guard(tmp_path, monkeypatch):
         assert honest.scores["accuracy"] < 0.75
 
 
-def test_what_was_stopped_goes_on(project, monkeypatch):
+def test_what_was_stopped_goes_on(project, monkeypatch, scores_alone):
     calls = []
 
     def stopped(data, folder, settings, **_):
@@ -104,7 +110,7 @@ def _state(project) -> tuple:
             embedding_models(project.catalog), project.catalog.counts()["labels"])
 
 
-def test_no_network_of_a_fold_sees_the_labels_of_the_fold(project, monkeypatch):
+def test_no_network_of_a_fold_sees_the_labels_of_the_fold(project, monkeypatch, scores_alone):
     calls = trainer(monkeypatch, knowing)
     project.train(backbone="colours", rounds=1, folds=3)
     whole, *parts = calls
@@ -118,7 +124,7 @@ def test_no_network_of_a_fold_sees_the_labels_of_the_fold(project, monkeypatch):
         assert np.array_equal(part.target[part.labelled], whole.target[part.labelled])
 
 
-def test_two_rounds_replace_the_network(project, monkeypatch):
+def test_two_rounds_replace_the_network(project, monkeypatch, scores_alone):
     trainer(monkeypatch, knowing)
     result = project.train(backbone="colours", name="net", rounds=2, folds=2)
     assert result.rounds[0].accepted

@@ -66,7 +66,9 @@ def test_the_card_and_the_curves_tell_what_was_done(trained) -> None:
     card = json.loads((folder / "card.json").read_text(encoding="utf-8"))
     assert card["settings"] == settings.as_dict() and card["classes"] == list(data.classes)
     assert card["validation"] == {"kind": "held-out labels", "by": "location",
-                                  "pictures": len(made.split.held)}
+                                  "pictures": len(made.split.held), "strict": False,
+                                  "left_out": 0}
+    assert any("at locations of held-out labels train" in note for note in card["notes"])
     assert len(card["curve"]) == 3 and card["exported"] in ("network", "teacher")
     page = (folder / "CARD.md").read_text(encoding="utf-8")
     assert TINY in page and "Licence: no starting weights" in page and "| red deer |" in page

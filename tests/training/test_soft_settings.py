@@ -36,6 +36,7 @@ def test_plain_values_come_back() -> None:
     ({"validation": 1.0}, "validation is 1.0"),
     ({"teacher": 1.5}, "teacher is 1.5"),
     ({"explode": 1.0}, "explode"),
+    ({"strict_locations": "often"}, "strict_locations is 'often', expected true, false or auto"),
     ({"min_steps": 9, "max_steps": 8}, "min_steps"),
 ])
 def test_what_is_wrong_is_told(values: dict, told: str) -> None:

@@ -56,7 +56,8 @@ def finish_classifier(
         "start": {"source": job.begun.source, "licence": job.begun.licence},
         "settings": job.settings.as_dict(), "precision": loop.precision,
         "seed": job.settings.seed, "counts": _counts(job, failed), "per_class": _per_class(job),
-        "validation": {"kind": split.kind, "by": split.by, "pictures": len(split.held)},
+        "validation": {"kind": split.kind, "by": split.by, "pictures": len(split.held),
+                       "strict": split.strict, "left_out": len(split.left_out)},
         "logit_adjustment": job.shift[1], "temperature": temperature, "exported": use,
         "curve": history, "best": best, "stopped": state["finished"],
         "processes": job.world.size, "device": job.world.device, "onnx_difference": difference,
@@ -113,6 +114,7 @@ def _counts(job: Job, failed: list[str]) -> dict[str, int]:
         "training pictures with a label": len(split.labelled),
         "training pictures with a pseudo-label": len(split.soft),
         "pictures with neither": len(split.bare), split.kind: len(split.held),
+        "left out at held-out locations": len(split.left_out),
         "locations": len(set(data.location) - {""}),
     }
 

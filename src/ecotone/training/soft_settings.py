@@ -56,8 +56,10 @@ class SoftLabelSettings:
     shift. brightness: and contrast. flip: left to right.
 
     validation: part of the labels held out, by location; with fewer labels than min_labels none
-    are. precision: "auto" is mixed on a graphics card and float32 elsewhere. save_minutes: between
-    checkpoints inside an epoch. memory: bytes of prepared pictures that may be kept.
+    are. strict_locations: whether pictures without a label at these locations are out of training
+    too; "auto": where they cost little, see `soft_split`. precision: "auto" is mixed on a graphics
+    card and float32 elsewhere. save_minutes: between checkpoints inside an epoch. memory: bytes of
+    prepared pictures that may be kept.
     """
 
     backbone: str = "efficientnet_b0"
@@ -103,6 +105,7 @@ class SoftLabelSettings:
     flip: bool = True
     validation: float = 0.2
     min_labels: int = 50
+    strict_locations: bool | str = AUTO
     seed: int = 42
     precision: str = AUTO
     save_minutes: float = 10.0
@@ -118,6 +121,9 @@ class SoftLabelSettings:
         for name in ("backbone_lr", "logit_adjustment"):
             if getattr(self, name) != AUTO:
                 self._check_number(name)
+        if self.strict_locations != AUTO and not isinstance(self.strict_locations, bool):
+            raise InputError(f"training: strict_locations is {self.strict_locations!r}, expected "
+                             "true, false or auto.")
         if self.trainable not in PARTS:
             raise InputError(
                 f"training: trainable is {self.trainable!r}, expected one of {', '.join(PARTS)}.")
