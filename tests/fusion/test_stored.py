@@ -105,3 +105,50 @@ def test_memory_does_not_grow_as_the_embeddings_do():
     small, large = 8_000, 24_000
     grown = peak(large) - peak(small)
     assert grown < 0.2 * 4 * 256 * (large - small)  # of what the rows take as float32
+
+
+def test_discovery_of_rows_on_a_disk_is_the_same(tmp_path, world):
+    from ecotone.discovery import Clusterer, NoveltyDetector, propose_classes
+
+    view, _ = stored(tmp_path, world, 4)
+    view, labels = view.subset(np.arange(300)), world.some_labels(120)[:300]
+    x = view[:]
+    one, other = (Clusterer(random_state=1).fit(values) for values in (x, view))
+    np.testing.assert_array_equal(one.labels_, other.labels_)
+    np.testing.assert_array_equal(one.embedding_, other.embedding_)
+    first, second = (propose_classes(values, labels, replicates=0) for values in (x, view))
+    np.testing.assert_array_equal(first.labels, second.labels)
+    new, same = (NoveltyDetector().fit(values, labels).score(values) for values in (x, view))
+    np.testing.assert_array_equal(new, same)
+
+
+def test_evaluation_of_rows_on_a_disk_is_the_same(tmp_path, world):
+    from ecotone.evaluation.curves import learning_curves
+
+    view, scores = stored(tmp_path, world, 5)
+    labels, given = world.some_labels(60), scores.take(slice(None))
+    one, other = (
+        learning_curves(values, given, labels, counts=(20,), seeds=1,
+                        methods=["nearest neighbours"], classes=world.local_classes)
+        for values in (view[:], view))
+    assert one == other
+
+
+def test_more_labels_than_a_sample_takes(world):
+    from ecotone.fusion.sampling import choose_rows
+
+    target = np.zeros(900, dtype=int)
+    rows, chance = choose_rows(None, {}, target, np.arange(900, dtype=np.uint64), 300)
+    assert len(rows) == 900 and (chance == 1).all()
+
+
+def test_rows_in_another_order_are_read_when_asked_for(world):
+    from ecotone.fusion.features import Reordered
+
+    x = world.embeddings
+    rows = np.random.default_rng(0).permutation(len(x))[:50]
+    some = Reordered(x, rows)
+    assert len(some) == 50 and some.shape == (50, x.shape[1])
+    np.testing.assert_array_equal(some[10:20], x[rows[10:20]])
+    np.testing.assert_array_equal(some[np.array([4, 1])], x[rows[[4, 1]]])
+    np.testing.assert_array_equal(np.asarray(some), x[rows])

@@ -11,6 +11,9 @@ from typing import Any, TextIO
 from ecotone.export.atomic import replaced
 
 
+_ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
+
+
 class JsonList:
     """A list in a file that grows. entries: how many it has. behind: what stands behind it in the
     object."""
@@ -48,7 +51,7 @@ def json_file(path: str | Path, key: str, before: Mapping[str, Any]) -> Iterator
 
 def _text(value: Any) -> str:
     # Readable names; half characters, which UTF-8 has no place for, as json escapes.
-    text = json.dumps(value, ensure_ascii=False, allow_nan=False)
+    text = _ENCODER.encode(value)
     return text if text.isascii() or text.isprintable() else json.dumps(value)
 
 

@@ -28,7 +28,7 @@ def choose_rows(
     which make the draw repeatable and independent of the order of rows.
     """
     n = len(target)
-    if n <= max_rows:
+    if n <= max_rows or (target >= 0).all():
         return np.arange(n), np.ones(n)
     likely = np.zeros(n, dtype=int)
     for start in range(0, n if scores else 0, BLOCK):
