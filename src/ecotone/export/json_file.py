@@ -10,7 +10,6 @@ from typing import Any, TextIO
 
 from ecotone.export.atomic import replaced
 
-
 _ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
 
 
