@@ -90,7 +90,8 @@ def plain_loop(paths: Sequence[Path], way: Any, call: Callable[[np.ndarray], Any
     for start in range(0, len(paths), BATCH):
         batch = []
         for path in paths[start : start + BATCH]:
-            picture = Image.open(path).convert("RGB").resize((way.width, way.height), filters)
+            with Image.open(path) as opened:
+                picture = opened.convert("RGB").resize((way.width, way.height), filters)
             pixels = np.asarray(picture)
             if way.dtype == "float32":
                 numbers = pixels.astype(np.float32) * way.scale
