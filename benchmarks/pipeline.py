@@ -55,7 +55,8 @@ def make_pictures(folder: Path, size: tuple[int, int], count: int) -> list[Path]
     for i in range(count):
         rng = np.random.default_rng(i)
         if sources:
-            picture = Image.open(sources[i * 7 % len(sources)]).convert("RGB")
+            with Image.open(sources[i * 7 % len(sources)]) as opened:
+                picture = opened.convert("RGB")
         else:
             small = rng.integers(20, 235, (90, 120, 3), dtype=np.uint8)
             picture = Image.fromarray(small).filter(ImageFilter.GaussianBlur(1))
