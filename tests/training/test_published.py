@@ -35,8 +35,29 @@ def test_no_commercial_use_is_refused_until_accepted(no_hub, name: str) -> None:
     network = "swin_tiny_patch4_window7_224"
     with pytest.raises(BackendError, match="cc-by-nc-4.0 .*--accept-license"):
         load_start(name, network, 224)
-    with pytest.raises(BackendError, match="hub cannot be reached .*--weights FILE"):
+    with pytest.raises(BackendError, match="hub cannot be reached .*give its path in place"):
         load_start(name, network, 224, accepted=True)
+
+
+def test_without_a_network_the_hub_is_not_asked_again_and_again(monkeypatch) -> None:
+    import socket
+
+    from ecotone.backends.torch_common import loading
+
+    constants = pytest.importorskip("huggingface_hub.constants")
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    for name in ("https_proxy", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+
+    def unknown(*args: object, **options: object) -> None:
+        raise socket.gaierror(-2, "Name or service not known")
+
+    for found, offline in ((lambda *a, **o: [], False), (unknown, True)):
+        monkeypatch.setattr(socket, "getaddrinfo", found)
+        with loading("weights", "take a file"):
+            assert constants.HF_HUB_OFFLINE is offline
+        assert constants.HF_HUB_OFFLINE is False
 
 
 def test_a_licence_that_is_not_stated_and_one_that_wants_consent_are_shown(no_hub) -> None:

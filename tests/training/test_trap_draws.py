@@ -15,6 +15,7 @@ from ecotone.training.trap_draws import (
     blur_kernels,
     draw_changes,
     draw_mixup,
+    numbered,
 )
 
 SETTINGS = SoftLabelSettings(infrared=0.3, blur=0.5, erase=0.3)
@@ -28,6 +29,16 @@ def test_draws_belong_to_the_picture_and_not_to_its_batch() -> None:
         assert np.array_equal(getattr(all_, field.name)[[7, 3]], getattr(some, field.name))
     other = draw_changes(ROWS, 3, 5, SETTINGS)
     assert not np.array_equal(all_.gain, other.gain)
+
+
+def test_a_picture_that_is_repeated_is_another_one_each_time() -> None:
+    rows = np.array([4, 9, 4, 4, 2, 9])
+    drawn = numbered(rows, 0)
+    assert len(set(drawn)) == 6 and np.array_equal(drawn[[0, 1, 4]], [4, 9, 2])
+    assert np.array_equal(numbered(rows[:4], 0), drawn[:4])
+    assert not set(numbered(rows, 1)) & set(drawn) and len(numbered(rows[:0], 0)) == 0
+    gain = draw_changes(drawn, 0, 0, SETTINGS).gain
+    assert len(set(gain)) == 6
 
 
 def test_the_numbers_are_even_and_of_their_own() -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import getproxies
 
 import numpy as np
 
@@ -28,7 +31,8 @@ def loading(what: str, offline: str) -> Iterator[None]:
     offline: how to load the same without the network, told when the hub cannot be reached.
     """
     try:
-        yield
+        with _offline_where_there_is_no_network():
+            yield
     except EcotoneError:
         raise
     # Hub clients raise their own types, those of requests or httpx, and plain OSError.
@@ -39,6 +43,28 @@ def loading(what: str, offline: str) -> Iterator[None]:
                 f"{what}: the hub cannot be reached ({type(error).__name__}); {offline}"
             ) from error
         raise BackendError(f"{what}: cannot be loaded ({text}); {offline}") from error
+
+
+@contextmanager
+def _offline_where_there_is_no_network() -> Iterator[None]:
+    """Let the hub's client look at its cache alone where its server has no address: it would ask
+    for a minute, and print every try."""
+    try:
+        constants = import_module("huggingface_hub.constants")
+        host = urlsplit(constants.ENDPOINT).hostname
+        was = constants.HF_HUB_OFFLINE
+    except (ImportError, AttributeError, ValueError):  # none, or another version of it
+        yield
+        return
+    if not was and host and not (getproxies().keys() & {"https", "all"}):
+        try:
+            socket.getaddrinfo(host, 443)
+        except OSError:
+            constants.HF_HUB_OFFLINE = True
+    try:
+        yield
+    finally:
+        constants.HF_HUB_OFFLINE = was
 
 
 def existing(path: str | Path | None, what: str) -> Path | None:

@@ -16,7 +16,7 @@ import numpy as np
 
 from ecotone.errors import InputError, ProjectError
 from ecotone.ingest.text import some
-from ecotone.project.networks import FOLDER, note_network
+from ecotone.project.networks import FOLDER, MODEL, note_network
 from ecotone.project.records import recorded_run, write_json
 from ecotone.project.soft_labels import SoftLabels, gather_soft_labels, soft_labels_of_files
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 Progress = Callable[[int, "int | None", str], None]
 ABOUT = "training.json"  # in the folder of a network: what it was trained on
+LAST, FOLDS = "last.pt", "folds"  # what a training that has begun leaves, a round's too
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 MOST_BOXES = 5  # of a picture, the surest first
 
@@ -216,7 +217,7 @@ def network_folder(project: Any, name: str, backbone: str, key: str) -> Path:
     base = re.sub(r"[^A-Za-z0-9._-]+", "-", backbone.split("/")[-1]).strip("-.") or "network"
     for number in count(1):
         folder = root / (base if number == 1 else f"{base}-{number}")
-        if not (folder / ABOUT).is_file() or about(folder).get("key") == key:
+        if not _begun(folder) or about(folder).get("key") == key:
             return folder
     raise AssertionError  # never: count has no end
 
@@ -228,8 +229,14 @@ def _check_output(output: Path, key: str) -> None:
         raise InputError(f"{output}: holds other files; give a new folder with -o.")
 
 
+def _begun(folder: Path) -> bool:
+    """Whether a training in it came to anything."""
+    return (folder / ABOUT).is_file() and any(
+        (folder / name).exists() for name in (LAST, MODEL, FOLDS))
+
+
 def _check_key(folder: Path, key: str) -> None:
-    if (folder / ABOUT).is_file() and about(folder).get("key") != key:
+    if _begun(folder) and about(folder).get("key") != key:
         raise InputError(f"{folder}: holds a training on other data or with other settings; take "
                          "another name, or remove the folder.")
 

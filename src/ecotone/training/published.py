@@ -18,7 +18,8 @@ FREE = frozenset({"apache-2.0", "mit", "bsd-2-clause", "bsd-3-clause", "cc0-1.0"
                   "cc-by-sa-4.0"})
 NOT_STATED = "not stated"
 NC = "cc-by-nc-4.0 (no commercial use)"
-OFFLINE = "fetch the file once elsewhere and give it: --weights FILE, with --network {network}."
+OFFLINE = ("fetch the file once elsewhere and give its path in place of the name, with --network "
+           "{network}.")
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ N pictures, K classes. The rules are in `curriculum`; here they meet the network
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -22,6 +22,7 @@ from ecotone.training.soft_feed import Epoch, SoftFeed
 from ecotone.training.soft_settings import SoftLabelSettings
 from ecotone.training.soft_split import SoftSplit
 
+PART = 8192  # rows that are worked on at once
 SLACK = 0.1  # a loss that grows by less is no explosion
 Say = Callable[[ClassifierNetwork, np.ndarray, np.ndarray], np.ndarray]
 
@@ -106,14 +107,16 @@ class SoftControl:
         mirror = (rng.random(len(rows)) < 0.5) & self._settings.flip
         mine = slice(self._world.rank, None, self._world.size)
         logits = self._say(learner.teacher, rows[mine], mirror[mine])
-        p = np.empty((len(rows), logits.shape[1]))
+        p = np.empty((len(rows), logits.shape[1]), dtype=np.float32)
         for rank, part in enumerate(self._world.gather(logits)):
             p[rank :: self._world.size] = part
-        p = softmax(p + learner.shift.cpu().numpy())
+        shift = learner.shift.cpu().numpy()
+        for part in _parts(len(p)):
+            p[part] = softmax(p[part] + shift)
         good = np.isfinite(p).all(axis=1)
         rows, p = rows[good], p[good]
         settings = self._settings
-        by_q = self._data.target[rows].sum(axis=1) > 0
+        by_q = np.isin(rows, self._split.soft)
         if collapsed(p[by_q], self._expected, settings.class_bound):
             return True
         shares = p[by_q].mean(axis=0) if by_q.any() else None
@@ -136,17 +139,17 @@ class SoftControl:
         """The pictures of the epoch, from pseudo-labels, what the teacher said, and the pace."""
         data, split, settings = self._data, self._split, self._settings
         pace = self._pace(self._epoch)
-        target = data.target.copy()
         heard = np.array([r for r in self._said if self._weight > 0], dtype=np.int64)
-        if len(heard):
-            lines = self._lines[[self._said[int(r)] for r in heard]].astype(np.float64)
-            target[heard] = pool(data.target[heard], lines, self._weight)
+        target = data.target.copy() if len(heard) else data.target
+        for part in _parts(len(heard)):
+            lines = self._lines[[self._said[int(r)] for r in heard[part]]].astype(np.float64)
+            target[heard[part]] = pool(data.target[heard[part]], lines, self._weight)
         soft = self._admitted(target, split.soft, pace.share)
         bare = split.bare[np.isin(split.bare, heard)]
         if len(bare):
-            lines = self._lines[[self._said[int(r)] for r in bare]].astype(np.float64)
-            sure = admit(lines.max(axis=1), lines.argmax(axis=1), self._expected, 0.0,
-                         settings.confidence, settings.class_bound)
+            lines = self._lines[[self._said[int(r)] for r in bare]]
+            sure = admit(lines.max(axis=1).astype(np.float64), lines.argmax(axis=1),
+                         self._expected, 0.0, settings.confidence, settings.class_bound)
             soft = np.concatenate([soft, bare[sure]])
         if self.falls >= 2:
             soft = soft[:0]
@@ -166,6 +169,11 @@ class SoftControl:
         chosen = admit(target[rows].max(axis=1), named, expected, share, settings.confidence,
                        settings.class_bound)
         return rows[chosen]
+
+
+def _parts(n: int) -> Iterator[slice]:
+    """n rows, some at a time: doubles of all of them with many classes would take gigabytes."""
+    return (slice(i, i + PART) for i in range(0, n, PART))
 
 
 __all__ = ["SoftControl"]

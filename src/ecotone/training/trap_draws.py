@@ -45,6 +45,17 @@ class TrapDraws:
     erase: np.ndarray
 
 
+def numbered(rows: np.ndarray, rank: int) -> np.ndarray:
+    """Row numbers (n,) by which to draw, so that a picture that is in a batch several times, or in
+    that of another process too, is another one each time."""
+    order = np.argsort(rows, kind="stable")
+    first = np.r_[True, rows[order][1:] != rows[order][:-1]][: len(rows)]
+    start = np.maximum.accumulate(np.where(first, np.arange(len(rows)), 0))
+    time = np.empty(len(rows), dtype=np.int64)
+    time[order] = np.arange(len(rows)) - start
+    return rows + (time << 32) + (rank << 52)
+
+
 def draw_changes(rows: np.ndarray, epoch: int, step: int, settings: SoftLabelSettings) -> TrapDraws:
     """The changes of the pictures `rows` (n,) in one step."""
     u = _uniform(rows, [settings.seed, 2, epoch, step])
@@ -126,4 +137,4 @@ def draw_mixup(n: int, epoch: int, step: int, rank: int, settings: SoftLabelSett
 
 
 __all__ = ["DEFOCUS", "MOTION", "NO_BLUR", "TrapDraws", "blur_kernels", "draw_changes",
-           "draw_mixup"]
+           "draw_mixup", "numbered"]

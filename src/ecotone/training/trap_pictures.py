@@ -16,6 +16,7 @@ from ecotone.training.trap_draws import (
     blur_kernels,
     draw_changes,
     draw_mixup,
+    numbered,
 )
 
 LUMA = (0.299, 0.587, 0.114)
@@ -121,7 +122,8 @@ def prepare_batch(
     """
     pictures, target, weight, rows = batch
     if settings.augment > 0 or settings.flip:
-        x = change_pictures(pictures, draw_changes(rows.cpu().numpy(), epoch, step, settings))
+        drawn = numbered(rows.cpu().numpy(), rank)
+        x = change_pictures(pictures, draw_changes(drawn, epoch, step, settings))
     else:
         x = pictures.permute(0, 3, 1, 2).float().div_(255)
     partner, keep = draw_mixup(len(x), epoch, step, rank, settings)
