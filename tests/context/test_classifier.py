@@ -260,3 +260,18 @@ def test_the_real_sites_gain_and_no_site_left_out_loses(shared_data):
 
 def test_it_is_public():
     assert ecotone.ContextClassifier is ContextClassifier
+
+
+def test_large_float32_posteriors_are_not_widened(monkeypatch):
+    from ecotone.context import image
+
+    w = world(0, effects=True)
+    given, labels = w.proba.astype(np.float32), w.labels(200)
+    wide = ContextClassifier(NAMES).fit(given, labels, w.site, w.seconds)
+    monkeypatch.setattr(image, "LARGE", 0)
+    kept = image.as_evidence(given, NAMES)
+    assert kept.dtype == np.float32 and image.take_evidence(kept, np.arange(len(kept))) is kept
+    narrow = ContextClassifier(NAMES).fit(given, labels, w.site, w.seconds)
+    assert narrow.gain_ == pytest.approx(wide.gain_, abs=0.5)
+    np.testing.assert_allclose(
+        *(c.predict_proba(given, w.site, w.seconds) for c in (wide, narrow)), atol=0.02)

@@ -19,6 +19,7 @@ from ecotone.types import GlobalScores
 
 MODEL = "global model"
 TINY = 1e-6
+LARGE = 2**24  # posteriors given as float32, from which on they stay so: half the memory
 SAME = 0.7  # expected share of a model's own class among its answers for it
 NAMED = 0.5  # share of the labels whose classes names must place, for names to speak at new sites
 
@@ -39,7 +40,8 @@ class GivenImage:
 
     def proba(self, evidence: np.ndarray) -> np.ndarray:
         """Posteriors (N, K) float64, away from 0."""
-        p = np.asarray(evidence, dtype=np.float64) + TINY
+        p = np.array(evidence, dtype=np.float64)
+        p += TINY
         p /= p.sum(axis=1, keepdims=True)
         return p
 
@@ -173,7 +175,8 @@ def as_evidence(evidence: object, classes: Sequence[str] | None) -> GlobalScores
             raise InputError(
                 f"evidence: row {int(bad.argmax())} is no distribution; give probabilities."
             )
-        out = array.astype(np.float64)
+        small = array.dtype == np.float32 and array.size > LARGE
+        out = array.astype(np.float32 if small else np.float64)
         out /= out.sum(axis=1, keepdims=True)
         return out
     if array.ndim != 1:
@@ -194,5 +197,7 @@ def as_evidence(evidence: object, classes: Sequence[str] | None) -> GlobalScores
 
 
 def take_evidence(evidence: GlobalScores | np.ndarray, rows: np.ndarray) -> object:
-    """The evidence of some rows."""
+    """The evidence of some rows; of all in their order itself."""
+    if len(rows) == len(evidence) and (rows == np.arange(len(rows))).all():
+        return evidence
     return evidence.take(rows) if isinstance(evidence, GlobalScores) else evidence[rows]
