@@ -134,3 +134,10 @@ def test_pictures_do_not_depend_on_batch_or_threads(network, threads, count):
     np.testing.assert_array_equal(found.embeddings.shape, (count, 8))
     np.testing.assert_array_equal(found.embeddings, reference.embeddings)
     np.testing.assert_array_equal(alone.scores, reference.scores[-1:])
+
+
+def test_a_network_s_note_is_there_without_a_backend(network, monkeypatch):
+    FakeRuntime(None, [CUDA, CPU], silent=[CUDA]).install(monkeypatch)
+    opened = Network(network, 2)
+    assert (opened.device, opened.step) == ("cpu", 1) and "cuda cannot be used" in opened.note
+    assert Network(network, 2, "cpu").note == ""

@@ -19,7 +19,7 @@ from ecotone.backends.declare import PRESETS, Declaration, ModelInput, resolve
 from ecotone.backends.detector import TYPICAL, Prepared
 from ecotone.backends.detector_classes import category_of_class
 from ecotone.backends.detector_declare import find_detector_declaration
-from ecotone.backends.session import DTYPES, first_line, open_session
+from ecotone.backends.session import DTYPES, Network, first_line
 from ecotone.detection.boxes import Boxes, choose_boxes
 from ecotone.detection.guessing import guess_head
 from ecotone.detection.heads import HEADS, Head, decode
@@ -53,7 +53,9 @@ class OnnxDetector:
         self, path: Path, declaration: Any = None, threads: int | None = None, device: str = ""
     ) -> None:
         self.path = path
-        self._session = open_session(path, max(1, threads or os.cpu_count() or 1), device)
+        network = Network(path, max(1, threads or os.cpu_count() or 1), device)
+        self._session, self.device = network.session, network.device
+        self.notes = [network.note] if network.note else []
         metadata = dict(self._session.get_modelmeta().custom_metadata_map)
         declared = find_detector_declaration(path, declaration, metadata)
         self._declared = declared

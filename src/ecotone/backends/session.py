@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from ecotone.backends.providers import CPU, DEVICES, choose_providers, device_of
+from ecotone.backends.providers import choose_providers, device_of
 from ecotone.errors import BackendError
 
 DTYPES = {
@@ -75,16 +75,9 @@ class Network:
         return self._one, self._pool
 
 
-def open_session(path: Path, threads: int, device: str = "", data: bytes | None = None) -> Any:
-    """The session of an .onnx file, or of `data` in place of its graph.
-
-    device: see `providers.choose_providers`. Raises BackendError when it cannot be loaded.
-    """
-    return _open(path, threads, device, data)[0]
-
-
 def _open(path: Path, threads: int, device: str, data: bytes | None) -> tuple[Any, str]:
-    """A session, and a note where the hardware is not what was chosen."""
+    """The session of an .onnx file, or of `data` in place of its graph, and a note where the
+    hardware is not what was chosen. Raises BackendError when it cannot be loaded."""
     import onnxruntime as ort
 
     settings = ort.SessionOptions()
@@ -135,4 +128,4 @@ def first_line(error: BaseException) -> str:
     return (str(error).splitlines() or [""])[0] or type(error).__name__
 
 
-__all__ = ["CPU", "DEVICES", "DTYPES", "Network", "first_line", "open_session"]
+__all__ = ["DTYPES", "Network", "first_line"]

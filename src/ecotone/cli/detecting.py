@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from ecotone.cli.common import (
+    DEVICE,
     example,
     first_lines,
     in_file,
@@ -42,7 +43,7 @@ from ecotone.errors import InputError
               help="Pictures given to the model at once.")
 @click.option("--threads", type=click.IntRange(0, 1024), default=None,
               help="Threads of the model; default: all cores.")
-@click.option("--device", default=None, help="cpu keeps off a graphics card.")
+@click.option("--device", default=None, help=DEVICE)
 @project_option
 @json_option
 def detect(folder: Path | None, model: str, output: Path | None, project: Path | None,

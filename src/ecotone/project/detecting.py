@@ -259,7 +259,7 @@ def _write(project: Any, detector: Any, log: DetectionLog, report: DetectReport,
     for path in dict.fromkeys([own, *([Path(output)] if output else [])]):
         written = write_log(log, media.id.tolist(), path, detector, report.threshold)
         report.output = path
-    report.notes += written.warnings
+    report.notes += [*getattr(detector, "notes", ()), *written.warnings]
 
 
 def write_log(log: DetectionLog, keys: Sequence[str], path: Path, detector: Any, threshold: float

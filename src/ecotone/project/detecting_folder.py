@@ -54,7 +54,7 @@ def detect_folder(
                          "below it.")
     detector = open_detector(model, declaration, **options)
     report = DetectReport(detector.name, counted_from(detector, threshold))
-    report.notes += listing.problems
+    report.notes += [*listing.problems, *getattr(detector, "notes", ())]
     checkpoint = output.with_name(output.name + CHECKPOINT)
     with DetectionLog(checkpoint, detector_fingerprint(detector)) as log:
         pending = [file for file in listing.files if file not in log.done]
