@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import platform
@@ -146,8 +147,10 @@ def write_json(path: Path, value: dict[str, Any]) -> None:
     except OSError as error:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        mend = "free some space" if full else "make its folder one to write in, or take another,"
         raise ProjectError(
-            f"{path}: cannot be written ({error.strerror or error}); free some space and run again."
+            f"{path}: cannot be written ({error.strerror or error}); {mend} and run again."
         ) from error
 
 
