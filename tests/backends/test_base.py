@@ -10,13 +10,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import ecotone.backends.base as base
 from ecotone.backends import (
     Classifier,
     Encoder,
     backend_info,
+    base,
     model_name,
     open_backend,
+    registry,
     run_backend,
 )
 from ecotone.errors import BackendError, InputError
@@ -44,8 +45,8 @@ def test_names() -> None:
 
 
 def test_backend_of_another_package(monkeypatch: pytest.MonkeyPatch) -> None:
-    entry = EntryPoint("greenness", f"{__name__}:open_greenness", base.GROUP)
-    monkeypatch.setattr(base, "entry_points", lambda group: [entry])
+    entry = EntryPoint("greenness", f"{__name__}:open_greenness", base.BACKENDS.group)
+    monkeypatch.setattr(registry, "entry_points", lambda group: [entry])
     backend = open_backend("greenness:anything")
     assert isinstance(backend, Encoder) and not isinstance(backend, Classifier)
     batch = np.zeros((2, 64, 64, 3), np.uint8)
@@ -79,7 +80,8 @@ def test_backend_that_gives_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
         preprocessing = Greenness.preprocessing
         classes = ()
 
-    monkeypatch.setattr(base, "_find", lambda spec: (lambda *a, **k: Nothing(), ""))
+    monkeypatch.setattr(registry.Registry, "find",
+                        lambda self, spec: (lambda *a, **k: Nothing(), ""))
     with pytest.raises(BackendError, match="neither scores nor embeddings"):
         open_backend("nothing")
 

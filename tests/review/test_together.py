@@ -32,10 +32,10 @@ def test_those_who_wait_share_one_transaction_and_a_bad_one_harms_nobody(view):
         except InputError as error:
             failed.append((n, str(error)))
 
-    commits: list[str] = []
+    writes: list[str] = []
     threads = [threading.Thread(target=say, args=(n,)) for n in range(5)]
     view.connection.set_trace_callback(
-        lambda text: commits.append(text) if text == "COMMIT" else None)
+        lambda text: writes.append(text) if text == "BEGIN IMMEDIATE" else None)
     with view.lock:  # somebody reads: all five have to wait
         for thread in threads:
             thread.start()
@@ -44,7 +44,7 @@ def test_those_who_wait_share_one_transaction_and_a_bad_one_harms_nobody(view):
     for thread in threads:
         thread.join()
     view.connection.set_trace_callback(None)
-    assert len(commits) == 1 and len(set(said)) == 4
+    assert len(writes) == 1 and len(set(said)) == 4
     assert [n for n, _ in failed] == [2]
     stored = view.catalog.current_labels()
     assert stored == {ids[n]: names[n] for n in (0, 1, 3, 4)}

@@ -18,31 +18,28 @@ group `ecotone.backends`; then `ecotone embed --model greenness`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
-from importlib import import_module
-from importlib.metadata import entry_points
 from inspect import signature
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
+from ecotone.backends.registry import Registry
 from ecotone.errors import BackendError, InputError
 from ecotone.media.preprocess import Preprocessing
 
-GROUP = "ecotone.backends"
 SUFFIXES = {
     ".onnx": "ecotone.backends.onnx:open_onnx",
     ".tflite": "ecotone.backends.tflite:open_tflite",
 }
-BUILT_IN = {
+BACKENDS = Registry("ecotone.backends", SUFFIXES, {
     "handcrafted": "ecotone.backends.base:open_handcrafted",
     "timm": "ecotone.backends.timm:open_timm",
     "openclip": "ecotone.backends.openclip:open_openclip",
     "speciesnet": "ecotone.backends.speciesnet:open_speciesnet",
-}
+}, "a .onnx or .tflite file nor a known model", "a model file ends in .onnx or .tflite")
 
 
 @runtime_checkable
@@ -125,7 +122,7 @@ def open_backend(spec: str | Path, classes: Path | None = None, **options: Any) 
     Raises BackendError (MissingExtraError when a package is missing), InputError on bad options.
     """
     text = str(spec).strip()
-    factory, argument = _find(text)
+    factory, argument = BACKENDS.find(text)
     backend = factory(argument, classes=classes, **options)
     if not can_classify(backend) and not can_encode(backend):
         raise BackendError(
@@ -158,28 +155,3 @@ def open_handcrafted(argument: str, classes: Path | None = None, **options: Any)
         what = argument or (given + ["classes"])[0]
         raise InputError(f"handcrafted: it takes no settings, found {what!r}; leave it out.")
     return HandcraftedEncoder()
-
-
-def _find(spec: str) -> tuple[Callable[..., Any], str]:
-    suffix = Path(spec).suffix.lower()
-    if suffix in SUFFIXES:
-        if not Path(spec).is_file():
-            raise BackendError(f"{spec}: no such model file; check the path.")
-        return _load(SUFFIXES[suffix]), spec
-    name, _, argument = spec.partition(":")
-    if name in BUILT_IN:
-        return _load(BUILT_IN[name]), argument
-    plugins = {entry.name: entry for entry in entry_points(group=GROUP)}
-    if name in plugins:
-        return plugins[name].load(), argument
-    known = sorted({*BUILT_IN, *plugins})
-    near = get_close_matches(name, known, n=1)
-    hint = f"did you mean {near[0]!r}?" if near else f"known names: {', '.join(known)}."
-    if Path(spec).exists():
-        hint = "a model file ends in .onnx or .tflite."
-    raise InputError(f"{spec!r} is neither a .onnx or .tflite file nor a known model; {hint}")
-
-
-def _load(target: str) -> Callable[..., Any]:
-    module, _, name = target.partition(":")
-    return getattr(import_module(module), name)

@@ -25,25 +25,24 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
-from importlib import import_module
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
+from ecotone.backends.registry import Registry
 from ecotone.detection.boxes import Boxes
-from ecotone.errors import BackendError, InputError
 
-GROUP = "ecotone.detectors"
 TYPICAL = 0.2  # where neither model nor user says from which confidence on a box is believed
-SUFFIXES = {
-    ".onnx": "ecotone.backends.onnx_detector:open_onnx_detector",
-    ".pt": "ecotone.backends.megadetector:open_megadetector",
-    ".pth": "ecotone.backends.megadetector:open_megadetector",
-}
-BUILT_IN = {"megadetector": "ecotone.backends.megadetector:open_megadetector"}
+MEGADETECTOR = "ecotone.backends.megadetector:open_megadetector"
+DETECTORS = Registry(
+    "ecotone.detectors",
+    {".onnx": "ecotone.backends.onnx_detector:open_onnx_detector", ".pt": MEGADETECTOR,
+     ".pth": MEGADETECTOR},
+    {"megadetector": MEGADETECTOR},
+    "a detector's file (.onnx, .pt) nor a known one",
+    "a detector's file ends in .onnx, or in .pt (MegaDetector)",
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,7 +77,7 @@ def open_detector(spec: str | Path, declaration: Any = None, **options: Any) -> 
     Raises BackendError (MissingExtraError when a package is missing), InputError on bad options.
     """
     text = str(spec).strip()
-    factory, argument = _find(text)
+    factory, argument = DETECTORS.find(text)
     return factory(argument, declaration=declaration, **options)
 
 
@@ -103,31 +102,6 @@ def detector_fingerprint(detector: Any) -> str:
             while block := handle.read(1 << 20):
                 digest.update(block)
     return digest.hexdigest()
-
-
-def _find(spec: str) -> tuple[Callable[..., Any], str]:
-    suffix = Path(spec).suffix.lower()
-    if suffix in SUFFIXES:
-        if not Path(spec).is_file():
-            raise BackendError(f"{spec}: no such model file; check the path.")
-        return _load(SUFFIXES[suffix]), spec
-    name, _, argument = spec.partition(":")
-    if name in BUILT_IN:
-        return _load(BUILT_IN[name]), argument
-    plugins = {entry.name: entry for entry in entry_points(group=GROUP)}
-    if name in plugins:
-        return plugins[name].load(), argument
-    known = sorted({*BUILT_IN, *plugins})
-    near = get_close_matches(name, known, n=1)
-    hint = f"did you mean {near[0]!r}?" if near else f"known names: {', '.join(known)}."
-    if Path(spec).exists():
-        hint = "a detector's file ends in .onnx, or in .pt (MegaDetector)."
-    raise InputError(f"{spec!r} is neither a detector's file (.onnx, .pt) nor a known one; {hint}")
-
-
-def _load(target: str) -> Callable[..., Any]:
-    module, _, name = target.partition(":")
-    return getattr(import_module(module), name)
 
 
 __all__ = ["Detector", "Prepared", "detector_fingerprint", "detector_info", "open_detector"]

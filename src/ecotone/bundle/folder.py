@@ -8,7 +8,6 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +18,7 @@ from ecotone.bundle.backbone import open_saved, store_backbone
 from ecotone.bundle.card import make_card
 from ecotone.bundle.card_text import card_text
 from ecotone.bundle.graph import EMBEDDING, PROBABILITY, head_graph
+from ecotone.bundle.naming import Named
 from ecotone.bundle.onnx_proto import save_model
 from ecotone.errors import BackendError, InputError
 from ecotone.fusion.local_model import FLOOR
@@ -84,7 +84,7 @@ def write_taxonomy(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
 
 
 @dataclass(frozen=True, eq=False)
-class Bundle:
+class Bundle(Named):
     """A local model that was saved as a folder.
 
     classes: K names. info: where the backbone is and its preprocessing. card: the training card.
@@ -143,20 +143,6 @@ class Bundle:
         Raises BackendError when there is none in the folder or it gives other embeddings.
         """
         return open_saved(self.folder, self.info, self.dimension, options)
-
-    @cached_property
-    def scientific_names(self) -> tuple[str, ...]:
-        """The scientific name of each class, "" where it has none or it is not known."""
-        from ecotone.bundle.naming import scientific_names
-
-        return scientific_names(self.classes, self.taxonomy)
-
-    @cached_property
-    def special_classes(self) -> frozenset[str]:
-        """Which of the categories human, vehicle and blank have a class of their own."""
-        from ecotone.bundle.naming import special_classes
-
-        return special_classes(self.classes)
 
 
 def load_bundle(folder: str | Path) -> Bundle:

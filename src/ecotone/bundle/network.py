@@ -9,7 +9,6 @@ from __future__ import annotations
 import csv
 import json
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ import numpy as np
 from ecotone.backends.base import Outputs, can_classify, open_backend
 from ecotone.bundle import files
 from ecotone.bundle.folder import Bundle, load_bundle
+from ecotone.bundle.naming import Named
 from ecotone.bundle.onnx_proto import load_model
 from ecotone.errors import BackendError
 
@@ -27,7 +27,7 @@ MEND = "copy the whole folder again, or train again: ecotone train."
 
 
 @dataclass(frozen=True, eq=False)
-class NetworkModel:
+class NetworkModel(Named):
     """A network. classes: K names. info: file, preprocessing, licence, and output, the tensor of
     the probabilities. card: the training card. taxonomy: rows of taxonomy.csv. threshold: of boxes
     in training, None where not told."""
@@ -48,20 +48,6 @@ class NetworkModel:
     def probabilities(self, outputs: Outputs) -> np.ndarray:
         """Probabilities (n, K) by what the network says of n pictures."""
         return outputs.scores
-
-    @cached_property
-    def scientific_names(self) -> tuple[str, ...]:
-        """The scientific name of each class, "" where it has none or it is not known."""
-        from ecotone.bundle.naming import scientific_names
-
-        return scientific_names(self.classes, self.taxonomy)
-
-    @cached_property
-    def special_classes(self) -> frozenset[str]:
-        """Which of the categories human, vehicle and blank have a class of their own."""
-        from ecotone.bundle.naming import special_classes
-
-        return special_classes(self.classes)
 
 
 def open_model(path: str | Path) -> Bundle | NetworkModel:
