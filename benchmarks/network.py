@@ -38,8 +38,10 @@ PARTS: dict[str, dict[str, object]] = {
     "everything": {},
     "without confidence weights": {"confidence_power": 0.0},
     "without the curriculum": {"curriculum": False},
+    "the curriculum from 40 % on": {"curriculum_start": 0.4},
     "without logit adjustment": {"logit_adjustment": 0.0},
-    "without the EMA teacher": {"teacher": 0.0, "ema": 0.0},
+    "without the teacher": {"teacher": 0.0},
+    "without the teacher and the mean of weights": {"teacher": 0.0, "ema": 0.0},
     "without mixup": {"mixup": 0.0},
     "without augmentation": {"augment": 0.0},
 }
@@ -69,6 +71,16 @@ def taught(arrays: dict[str, np.ndarray], method: str, seed: int, count: int) ->
     return rows, target[rows], labelled[rows]
 
 
+def shrunk(pictures: np.ndarray, size: int) -> np.ndarray:
+    """Pictures (N, H, W, 3) as (N, size, size, 3), by the mean over areas; 0 leaves them."""
+    from PIL import Image
+
+    if not size or size == pictures.shape[1]:
+        return pictures
+    return np.stack([np.asarray(Image.fromarray(p).resize((size, size), Image.Resampling.BOX))
+                     for p in pictures])
+
+
 def train_one(arrays: dict[str, np.ndarray], job: dict, args: argparse.Namespace) -> dict:
     """Train, predict the held-out pictures, and count."""
     from ecotone.training.classifier import predict, train_classifier
@@ -76,7 +88,7 @@ def train_one(arrays: dict[str, np.ndarray], job: dict, args: argparse.Namespace
     from ecotone.training.soft_settings import SoftLabelSettings
 
     started = time.perf_counter()
-    seed, pictures = job["seed"], unpacked(arrays)
+    seed, pictures = job["seed"], shrunk(unpacked(arrays), args.size)
     rows, target, labelled = taught(arrays, job["method"], seed, job["count"])
     classes = tuple(str(c) for c in arrays["classes"])
     data = LabelledPictures.from_arrays(pictures[rows], classes, target, labelled,
@@ -202,6 +214,7 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=0, help="only this number of labels")
     parser.add_argument("--seeds", type=int, default=99)
     parser.add_argument("--network", default=NETWORK)
+    parser.add_argument("--size", type=int, default=0, help="pixels, default as in the file")
     parser.add_argument("--epochs", type=int, default=EPOCHS)
     parser.add_argument("--device", default="")
     parser.add_argument("--jobs", type=int, default=1, help="processes side by side")

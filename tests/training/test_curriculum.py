@@ -7,21 +7,33 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ecotone.training.curriculum import admit, align, collapsed, pace_of, pool
+from ecotone.errors import InputError
+from ecotone.training.curriculum import admit, align, collapsed, pace_of, pool, start_of
 from ecotone.training.soft_settings import SoftLabelSettings
 
 
 def test_the_pace_goes_from_sure_and_even_to_all() -> None:
     settings = SoftLabelSettings(epochs=11, curriculum_start=0.2, curriculum_pace=0.5,
                                  labelled_share=0.1, teacher=0.4, teacher_start=0.3)
-    paces = [pace_of(settings, e) for e in range(11)]
-    assert paces[0].share == pytest.approx(0.2) and paces[0].labelled_share == 0.5
+    paces = [pace_of(settings, e, 0.2) for e in range(11)]
+    assert paces[0].share == pytest.approx(0.2) and paces[0].labelled_share == pytest.approx(0.42)
     assert [p.share for p in paces] == sorted(p.share for p in paces)
     assert paces[5].share == paces[10].share == pytest.approx(1)
     assert paces[10].labelled_share == pytest.approx(0.1)
     assert paces[3].teacher == 0 and paces[10].teacher == pytest.approx(0.4)
     plain = SoftLabelSettings(epochs=1, curriculum=False, ema=0.0)
-    assert pace_of(plain, 0).share == 1 and pace_of(plain, 0).teacher == 0
+    assert pace_of(plain, 0, 0.2).share == 1 and pace_of(plain, 0, 0.2).teacher == 0
+
+
+def test_sure_pseudo_labels_are_admitted_at_once() -> None:
+    q = np.array([[0.9, 0.1], [0.3, 0.7], [1.0, 0.0]])
+    assert start_of(SoftLabelSettings(), q) == pytest.approx(2.6 / 3)
+    assert start_of(SoftLabelSettings(), np.eye(4)) == 1 == start_of(SoftLabelSettings(), q[:0])
+    assert start_of(SoftLabelSettings(curriculum_start=0.4), q) == 0.4
+    sure = pace_of(SoftLabelSettings(labelled_share=0.25), 0, 1.0)
+    assert sure.share == 1 and sure.labelled_share == 0.25
+    with pytest.raises(InputError, match="curriculum_start is 1.5"):
+        SoftLabelSettings(curriculum_start=1.5)
 
 
 @given(st.integers(0, 10_000), st.integers(1, 6), st.integers(1, 200),

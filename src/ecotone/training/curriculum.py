@@ -18,10 +18,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ecotone.training.soft_settings import SoftLabelSettings
+from ecotone.training.soft_settings import AUTO, SoftLabelSettings
 
 FLOOR = 1e-6  # of a probability in a logarithm
-EVEN = 0.5  # part of labelled pictures in a batch at first
+EVEN = 0.5  # part of labelled pictures in a batch before any pseudo-label is admitted
 COUNTED = 10  # pictures of a class from which its share tells something
 
 
@@ -35,17 +35,32 @@ class Pace:
     teacher: float
 
 
-def pace_of(settings: SoftLabelSettings, epoch: int) -> Pace:
-    """The pace of an epoch, counted from 0: all grows in a straight line, then stays."""
+def start_of(settings: SoftLabelSettings, q: np.ndarray) -> float:
+    """Part of each class's pseudo-labels (n, K) that the first epoch admits.
+
+    "auto" is their mean confidence: as many as are right, if they are calibrated. What is sure
+    already is not worth a curriculum, which keeps pictures back and repeats the labelled ones.
+    """
+    if settings.curriculum_start != AUTO:
+        return float(settings.curriculum_start)
+    return float(np.clip(q.max(axis=1).mean(), 0.0, 1.0)) if len(q) else 1.0
+
+
+def pace_of(settings: SoftLabelSettings, epoch: int, begin: float) -> Pace:
+    """The pace of an epoch, counted from 0: all grows in a straight line, then stays.
+
+    begin: see `start_of`. The less is admitted at first, the more of a batch is labelled: half of
+    it where nothing is.
+    """
     done = epoch / max(1, settings.all_epochs - 1)
     grown = 1.0
     if settings.curriculum and settings.curriculum_pace > 0:
         grown = min(1.0, done / settings.curriculum_pace)
-    last, first = settings.labelled_share, max(EVEN, settings.labelled_share)
+    last = settings.labelled_share
+    first = last + (max(EVEN, last) - last) * (1 - begin)
     start = settings.teacher_start
     said = min(1.0, max(0.0, (done - start) / max(1e-9, 0.5 * (1 - start)))) if start < 1 else 0.0
     teacher = settings.teacher * said if settings.ema else 0.0
-    begin = settings.curriculum_start
     return Pace(begin + (1 - begin) * grown, first + (last - first) * grown, teacher)
 
 
@@ -112,4 +127,4 @@ def collapsed(p: np.ndarray, expected: np.ndarray, bound: float) -> bool:
     return bool((lost | flooded).any())
 
 
-__all__ = ["Pace", "admit", "align", "collapsed", "pace_of", "pool"]
+__all__ = ["Pace", "admit", "align", "collapsed", "pace_of", "pool", "start_of"]

@@ -13,7 +13,15 @@ import numpy as np
 import torch
 
 from ecotone.training.classifier_network import ClassifierNetwork, SoftLearner
-from ecotone.training.curriculum import Pace, admit, align, collapsed, pace_of, pool
+from ecotone.training.curriculum import (
+    Pace,
+    admit,
+    align,
+    collapsed,
+    pace_of,
+    pool,
+    start_of,
+)
 from ecotone.training.distributed import World
 from ecotone.training.inference import softmax
 from ecotone.training.loop import RESTORE
@@ -42,6 +50,7 @@ class SoftControl:
         self.falls, self.best = 0, math.inf
         mass = data.target[split.soft].sum(axis=0).astype(np.float64)
         self._expected = (mass + 1 / len(mass)) / (mass.sum() + 1)
+        self._start = start_of(settings, data.target[split.soft])
         self._said: dict[int, int] = {}  # row -> line of what the teacher last said
         self._lines = np.zeros((0, len(data.classes)), dtype=np.float16)
         self._weight, self._epoch = 0.0, 0
@@ -98,7 +107,7 @@ class SoftControl:
             self.feed.epoch = self._build()
 
     def _pace(self, epoch: int) -> Pace:
-        return pace_of(self._settings, epoch)
+        return pace_of(self._settings, epoch, self._start)
 
     def _ask(self, learner: SoftLearner, epoch: int) -> bool:
         """Let the teacher look at the pictures without a label; whether its shares came apart."""

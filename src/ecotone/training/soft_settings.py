@@ -15,13 +15,14 @@ from ecotone.training.settings import PRECISIONS
 PARTS = ("head", "last", "lora", "all")
 POSITIVE = ("image_size", "epochs", "batch_size", "min_steps", "max_steps", "lr", "stages",
             "lora_rank", "lora_alpha", "class_bound", "explode")
-SHARES = ("validation", "labelled_share", "curriculum_start", "curriculum_pace", "confidence",
+SHARES = ("validation", "labelled_share", "curriculum_pace", "confidence",
           "teacher", "teacher_start", "ema", "mixup_probability", "infrared", "blur", "erase",
           "label_smoothing", "warmup", "lr_end")
 NOT_NEGATIVE = ("head_epochs", "patience", "augment", "save_minutes", "workers", "seed", "memory",
                 "weight_decay", "unlabelled_weight", "confidence_power", "mixup", "crop_jitter",
                 "brightness", "min_labels")
 AUTO = "auto"
+MAY_BE_AUTO = ("backbone_lr", "logit_adjustment", "curriculum_start")
 
 
 @dataclass(frozen=True)
@@ -43,8 +44,8 @@ class SoftLabelSettings:
     logit_adjustment: tau, "auto" is 1 where classes are long-tailed, else 0. label_smoothing.
 
     Curriculum. curriculum: whether there is one. curriculum_start: part of each class's
-    pseudo-labels admitted in the first epoch, the surest first; all are after the part
-    curriculum_pace of the training. confidence: also admitted at first are those surer than this.
+    pseudo-labels admitted in the first epoch, the surest first, "auto" is their mean confidence;
+    all are after the part curriculum_pace of the training. confidence: also admitted at first are those surer than this.
     class_bound: how far the share of a class may go from that of the pseudo-labels, as a factor.
     explode: a validation loss that many times the best one takes the training back.
 
@@ -86,7 +87,7 @@ class SoftLabelSettings:
     logit_adjustment: float | str = AUTO
     label_smoothing: float = 0.0
     curriculum: bool = True
-    curriculum_start: float = 0.4
+    curriculum_start: float | str = AUTO
     curriculum_pace: float = 0.5
     confidence: float = 0.95
     class_bound: float = 2.0
@@ -118,7 +119,7 @@ class SoftLabelSettings:
             self._check_kind(field_.name, field_.default)
         for name in (*POSITIVE, *SHARES, *NOT_NEGATIVE):
             self._check_number(name)
-        for name in ("backbone_lr", "logit_adjustment"):
+        for name in MAY_BE_AUTO:
             if getattr(self, name) != AUTO:
                 self._check_number(name)
         if self.strict_locations != AUTO and not isinstance(self.strict_locations, bool):
@@ -156,7 +157,7 @@ class SoftLabelSettings:
         if not value >= 0:
             raise InputError(f"training: {name} is {value}, expected 0 or more.")
         top_open = name in ("validation", "ema", "label_smoothing")
-        if name in SHARES and not (value < 1 if top_open else value <= 1):
+        if name in (*SHARES, "curriculum_start") and not (value < 1 if top_open else value <= 1):
             raise InputError(f"training: {name} is {value}, expected in 0..1.")
 
     @classmethod
