@@ -1,4 +1,4 @@
-"""The benchmark of networks, without a network: what is taught, what is counted, what is resumed."""
+"""The benchmark of networks without a network: what is taught, counted and resumed."""
 
 from __future__ import annotations
 
