@@ -45,8 +45,9 @@ class SoftLabelSettings:
 
     Curriculum. curriculum: whether there is one. curriculum_start: part of each class's
     pseudo-labels admitted in the first epoch, the surest first, "auto" is their mean confidence;
-    all are after the part curriculum_pace of the training. confidence: also admitted at first are those surer than this.
-    class_bound: how far the share of a class may go from that of the pseudo-labels, as a factor.
+    all are after the part curriculum_pace of the training. confidence: also admitted at first are
+    those surer than this. class_bound: how far the share of a class may go from that of the
+    pseudo-labels, as a factor.
     explode: a validation loss that many times the best one takes the training back.
 
     Teacher. teacher: largest weight of the EMA network's prediction in a target, 0 for none;
