@@ -152,3 +152,19 @@ def test_rows_in_another_order_are_read_when_asked_for(world):
     np.testing.assert_array_equal(some[10:20], x[rows[10:20]])
     np.testing.assert_array_equal(some[np.array([4, 1])], x[rows[[4, 1]]])
     np.testing.assert_array_equal(np.asarray(some), x[rows])
+
+
+def test_more_labels_than_are_learned_from(world, monkeypatch):
+    monkeypatch.setattr("ecotone.fusion.sampling.LEAST_LABELS", 20)
+    labels = world.some_labels(500)
+    clf = FusionClassifier(world.local_classes, world.global_classes, max_labels=200)
+    weight = np.random.default_rng(0).uniform(0.5, 1, sum(v is not None for v in labels))
+    clf.fit(world.embeddings, world.scores, labels, label_weight=weight)
+    used = clf.selection_.labelled
+    assert 150 < len(used) < 500 and all(labels[row] is not None for row in used)
+    known = [v for v in labels if v is not None]
+    rare = {c for c in set(known) if known.count(c) <= 20}
+    assert rare <= {labels[row] for row in used}
+    assert clf.pseudo_labels_.shape == (900, len(world.local_classes))
+    report = clf.score_report(world.embeddings, world.scores, labels)
+    assert report.accuracy > 0.5

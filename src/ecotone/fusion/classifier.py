@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping as MappingType
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,7 +21,7 @@ from ecotone.fusion.features import content_keys, fit_projection, project_all, t
 from ecotone.fusion.local_model import LocalModel, softmax
 from ecotone.fusion.mapping import Mapping
 from ecotone.fusion.pipeline import Fitted, Pool, Rows, fit_pools
-from ecotone.fusion.sampling import choose_rows
+from ecotone.fusion.sampling import choose_labels, choose_rows
 from ecotone.fusion.selection import Selection
 from ecotone.fusion.threads import one_blas_thread
 
@@ -36,7 +37,8 @@ class FusionClassifier(BaseEstimator):
     local_classes: K names in any convention. global_classes: S names, or a dict of such by model.
     taxonomy: helps to resolve names: a `Taxonomy`, SpeciesNet's lines, dicts by rank, or None.
     random_state: seed of folds and samples. max_dimensions: principal axes kept of the embedding.
-    max_rows: unlabelled rows that students are fitted on; all rows get posteriors. label_trust:
+    max_rows: unlabelled rows that students are fitted on; all rows get posteriors. max_labels:
+    labels that are learned from, about; of more a share is drawn by content. label_trust:
     probability that a label is right.
     aliases: fuller names of local classes, by class, for the resolving of names alone ("mantled
     howler": "Alouatta palliata (mantled howler)").
@@ -69,6 +71,7 @@ class FusionClassifier(BaseEstimator):
         random_state: int = 0,
         max_dimensions: int = 256,
         max_rows: int = 16000,
+        max_labels: int = 50000,
         label_trust: float = 1.0,
         aliases: MappingType[str, str] | None = None,
     ) -> None:
@@ -78,6 +81,7 @@ class FusionClassifier(BaseEstimator):
         self.random_state = random_state
         self.max_dimensions = max_dimensions
         self.max_rows = max_rows
+        self.max_labels = max_labels
         self.label_trust = label_trust
         self.aliases = aliases
 
@@ -131,6 +135,7 @@ class FusionClassifier(BaseEstimator):
         self.mean_, self.projection_ = fit_projection(
             given.embeddings, order[: max(2000, 5 * self.max_dimensions)], self.max_dimensions
         )
+        given = _fewer_labels(given, keys, self.max_labels)
         sample, inclusion = choose_rows(evidence, given.scores, given.target, keys, self.max_rows)
         target = given.target[sample]
         return sample, Rows(
@@ -222,3 +227,13 @@ class FusionClassifier(BaseEstimator):
     def _check_fitted(self) -> None:
         if not hasattr(self, "local_model_"):
             raise InputError("FusionClassifier: call fit before predicting.")
+
+
+def _fewer_labels(given: inputs.FitInputs, keys: np.ndarray, most: int) -> inputs.FitInputs:
+    """The same with the labels that are learned from alone."""
+    labelled, use = given.target >= 0, choose_labels(given.target, keys, most)
+    if use.sum() == labelled.sum():
+        return given
+    weight = given.label_weight
+    return replace(given, target=np.where(use, given.target, -1),
+                   label_weight=None if weight is None else weight[use[labelled]])

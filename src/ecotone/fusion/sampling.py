@@ -11,6 +11,24 @@ from ecotone.fusion.evidence import EvidenceModel
 from ecotone.types import GlobalScores
 
 BLOCK = 16384
+LEAST_LABELS = 100  # of a class that all take part, however many others there are
+
+
+def choose_labels(target: np.ndarray, keys: np.ndarray, most: int) -> np.ndarray:
+    """(N,) bool: labelled rows that are learned from, all where they are at most about `most`.
+
+    Of more a share is drawn by content keys (N,), the same of every class but that up to
+    `LEAST_LABELS` of each stay. target: (N,) class numbers, -1 where unlabelled.
+    """
+    labelled = target >= 0
+    if labelled.sum() <= most:
+        return labelled
+    count = np.bincount(target[labelled])
+    chance = np.maximum(most / labelled.sum(), LEAST_LABELS / np.maximum(count, 1))
+    # Other bits than those that unlabelled rows are drawn by.
+    mixed = keys * np.uint64(0x9E3779B97F4A7C15)
+    uniform = (mixed >> np.uint64(11)).astype(np.float64) / float(2**53)
+    return labelled & (uniform < chance[np.maximum(target, 0)])
 
 
 def choose_rows(

@@ -75,7 +75,9 @@ def known_views(project: Any, gathered: Gathered) -> KnownViews:
     held = record["out_of_fold"]
     place = {name: row for row, name in enumerate(gathered.detections.id)}
     rows = np.array([place[name] for name in held["ids"]], dtype=np.intp)
-    if len(rows) < (target >= 0).sum():
+    # Labels beyond those that a fusion learns from are foretold by what has not seen them.
+    taught = record["counts"].get("fitted_labels", int((target >= 0).sum()))
+    if len(rows) < taught:
         return KnownViews(target, None, record["run"], [
             "too few labels were held out, so novelty goes by the embeddings alone"])
     own = np.asarray(held["proba"], dtype=np.float32).reshape(len(rows), proba.shape[1])

@@ -60,14 +60,15 @@ def make_record(
     folded = np.isfinite(oof).all(axis=1)
     held, oof = selection.labelled[folded], oof[folded]
     mapping = {name: _mapping(m) for name, m in classifier.mappings_.items()}
-    weight = None if label_weight is None else label_weight[folded]
+    fitted = np.isin(np.flatnonzero(labelled), selection.labelled)
+    weight = None if label_weight is None else label_weight[fitted][folded]
     return {
         "run": run, "command": "fuse", "seed": seed, "settings": settings,
         "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "versions": versions(),
         "counts": {
             "detections": len(gathered), "labelled": int(labelled.sum()),
-            "groups": len(set(gathered.groups)), "dimension": gathered.embeddings.shape[1],
+            "fitted_labels": len(selection.labelled), "groups": len(set(gathered.groups)), "dimension": gathered.embeddings.shape[1],
             "global_classes": {n: len(s.classes) for n, s in gathered.scores.items()},
         },
         "classes": [str(c) for c in classifier.classes_],
