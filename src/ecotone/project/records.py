@@ -68,7 +68,8 @@ def make_record(
         "versions": versions(),
         "counts": {
             "detections": len(gathered), "labelled": int(labelled.sum()),
-            "fitted_labels": len(selection.labelled), "groups": len(set(gathered.groups)), "dimension": gathered.embeddings.shape[1],
+            "fitted_labels": len(selection.labelled),
+            "groups": len(set(gathered.groups)), "dimension": gathered.embeddings.shape[1],
             "global_classes": {n: len(s.classes) for n, s in gathered.scores.items()},
         },
         "classes": [str(c) for c in classifier.classes_],
