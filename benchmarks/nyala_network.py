@@ -2,12 +2,15 @@
 
     python benchmarks/nyala_network.py --seeds 3 --out trained.npz
     python benchmarks/nyala.py --embeddings trained=trained.npz
+    python benchmarks/nyala_network.py --seeds 3 --save-start start.pt   # where TFLite is, then
+    python benchmarks/nyala_network.py --seeds 3 --start start.pt --out trained.npz   # where not
 
 Starts from the ImageNet weights of the shared TFLite MobileNetV2 (see `mobilenet_weights.py`), and
 trains by the recorded recipe on the individuals that are not held out, a flank a class. The .npz
 holds the embeddings (N, D) of all pictures in the order of labels.csv, an array a seed.
-Figures printed are on held-out individuals, within the flank. Needs the extras `torch` and
-`tflite`.
+Figures printed are on held-out individuals, within the flank. Needs the extras `torch` and, but
+for `--start`, `tflite`. `--save-start` looks at pictures that none of the seeds holds out, so name
+the same seeds both times.
 """
 
 from __future__ import annotations
