@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -33,6 +34,7 @@ def make_project(folder: Path, telling: bool = True, seed: int = 0) -> Project:
     truth = rng.permutation(np.arange(N) % 3)
     colour = COLOURS[truth] if telling else rng.uniform(60, 200, (N, 3))
     project = Project.init(folder / "reserve")
+    project.config = replace(project.config, use_context=False)  # a third of a round's time
     media = []
     for i in range(N):
         path = folder / "photos" / f"cam{i // 9}" / f"{i}.png"
