@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import re
+import sqlite3
+from contextlib import closing
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ecotone.project import Project
+from ecotone.project.networks import networks
 from ecotone.store.discoveries import newest_run
 from ecotone.store.vectors import (
     embedding_models,
@@ -55,43 +60,70 @@ sys.exit(code)
 """
 
 
+DETECTOR = Path(__file__).resolve().parents[1] / "detection" / "model" / "generated.onnx"
+
+
 @dataclass(frozen=True)
 class Stage:
     """One command. words: as typed, with {home} for the folder of inputs, {p} for the project and
-    {out} for a folder of exports. kills: how many."""
+    {out} for a folder of exports. kills: how many. project: whether it works on one. needs: a
+    package without which it is left out."""
 
     name: str
     words: str
-    kills: int = 6
+    kills: int
+    project: bool = True
+    needs: str = ""
+
+    @property
+    def possible(self) -> bool:
+        """Whether what it needs is installed."""
+        return not self.needs or find_spec(self.needs) is not None
 
     def typed(self, home: Path, project: Path, out: Path) -> list[str]:
         """The words of the command."""
         words = self.words.format(home=home, p=project, out=out).split()
-        return words if "{p}" in self.words else [*words, "--project", str(project)]
+        alone = "{p}" in self.words or not self.project
+        return words if alone else [*words, "--project", str(project)]
 
 
+SHARDS = "--classes {home}/classes.txt --shard-rows 8 --batch-size 4"
+TINY = ("--network test_byobnet --size 16 --batch-size 16 --set workers=1 --set lr=0.01 "
+        "--set augment=0")
+# In this order; what changes boxes comes last, so that the others stay as they are.
 STAGES = (
-    Stage("add images", "add images {home}/pictures", 7),
-    Stage("add labels", "add labels {home}/labels.csv", 8),
-    Stage("add detections", "add detections {home}/md.json"),
-    Stage("add taxonomy", "add taxonomy {home}/taxonomy.csv", 3),
-    Stage("add scores", "add scores {home}/scores.csv", 6),
+    Stage("add images", "add images {home}/pictures", 5),
+    Stage("add labels", "add labels {home}/labels.csv", 6),
+    Stage("add detections", "add detections {home}/md.json", 4),
+    Stage("add taxonomy", "add taxonomy {home}/taxonomy.csv", 2),
+    Stage("add scores", "add scores {home}/scores.csv", 4),
     Stage("classify", "classify --model {home}/model.onnx --classes {home}/classes.txt "
-          "--batch-size 4", 8),
-    Stage("embed", "embed --batch-size 4", 8),
-    Stage("fuse", "fuse", 10),
-    Stage("suggest", "suggest -n 5"),
-    Stage("accept", "accept --write"),
-    Stage("discover", "discover"),
-    Stage("refine", "refine", 7),
-    Stage("evaluate", "evaluate --counts 6,12 --seeds 1", 5),
-    Stage("train", "individuals train --head whitening", 4),
-    Stage("match", "individuals match", 5),
-    Stage("report", "report"),
-    Stage("export csv", "export csv -o {out}/out.csv --project {p}"),
-    Stage("export coco", "export coco -o {out}/coco.json --project {p}", 3),
-    Stage("export geojson", "export geojson -o {out}/places.geojson --project {p}", 3),
-    Stage("predict", "predict {home}/pictures --model {p}/models/latest -o {out}/pred.csv", 4),
+          "--batch-size 4", 6),
+    Stage("embed", "embed --batch-size 4", 6),
+    Stage("fuse", "fuse", 8),
+    Stage("suggest", "suggest -n 5", 4),
+    Stage("accept", "accept --write", 4),
+    Stage("discover", "discover", 4),
+    Stage("refine", "refine", 5),
+    Stage("evaluate", "evaluate --counts 6,12 --seeds 1", 4),
+    Stage("train individuals", "individuals train --head whitening", 3),
+    Stage("match", "individuals match", 4),
+    Stage("report", "report", 4),
+    Stage("export csv", "export csv -o {out}/out.csv --project {p}", 3),
+    Stage("export coco", "export coco -o {out}/coco.json --project {p}", 2),
+    Stage("export geojson", "export geojson -o {out}/places.geojson --project {p}", 2),
+    Stage("export camtrapdp", "export camtrapdp --incomplete skip -o {out}/dp --project {p}", 4),
+    Stage("predict", "predict {home}/pictures --model {p}/models/latest -o {out}/pred.csv", 3),
+    Stage("classify into shards", "classify --model {home}/placed.onnx --engine threads "
+          f"-o {{out}}/placed {SHARDS}", 5),
+    Stage("classify a folder", "classify --model {home}/loose.onnx --images {home}/pictures "
+          f"-o {{out}}/loose {SHARDS}", 4, project=False),
+    Stage("attach", "attach {out}/loose", 4),
+    Stage("train", f"train --name net --epochs 3 {TINY}", 4, needs="torch"),
+    Stage("rounds", f"train --name round --epochs 2 --rounds 1 --folds 2 {TINY}", 2,
+          needs="torch"),
+    Stage("add videos", "add images {home}/videos", 4, needs="av"),
+    Stage("detect", f"detect --model {DETECTOR} --batch-size 4 -o {{out}}/boxes.json", 6),
 )
 
 
@@ -120,8 +152,12 @@ def make_inputs(home: Path) -> None:
     write_lines(home / "taxonomy.csv", [
         "scientificName,vernacularName,family", "Cervus elaphus,red deer,Cervidae",
         "Urocyon cinereoargenteus,grey fox,Canidae", "Sus scrofa,wild boar,Suidae"])
-    import json
+    if find_spec("av"):
+        from tests.videos import make_video
 
+        for n in range(3):
+            make_video(home / "videos" / f"cam0/clip{n}.mp4", 12,
+                       created=f"2024-06-0{1 + n}T06:00:00Z")
     (home / "md.json").write_text(json.dumps({
         "images": images, "detection_categories": {"1": "animal"},
         "info": {"format_version": "1.4", "detector": "md_v5a.0.0.pt"}}), "utf-8")
@@ -168,11 +204,30 @@ def contents(folder: Path, out: Path) -> dict[str, Any]:
                ON r.id = i.run WHERE r.status = 'done' AND r.n = (SELECT max(n) FROM run
                WHERE command = 'individuals match' AND status = 'done') ORDER BY 1, 2""")
         found["individuals"] = individuals.fetchall()
+        found["networks"] = [(n.name, n.finished, sorted(n.card.get("classes", ())))
+                             for n in networks(project)]
         found["done"] = sorted({run.command for run in catalog.runs() if run.status == "done"})
-    for path in sorted(p for p in out.rglob("*") if p.is_file()):
+    for folder in sorted({p.parent for p in out.rglob("*.parquet")}):
+        found[folder.relative_to(out).as_posix()] = rows_of(folder)
+    told = [p for p in out.rglob("*") if p.is_file() and not {"placed", "loose"} & set(p.parts)]
+    for path in sorted(told):
         text = path.read_bytes().decode("utf-8", "replace")
         found[path.relative_to(out).as_posix()] = len(re.sub(r"\d", "", text))
     return found
+
+
+def rows_of(folder: Path) -> list[list[Any]]:
+    """The ids and numbers of all shards of a folder that count."""
+    import pyarrow.parquet as pq
+
+    rows: list[list[Any]] = []
+    for path in sorted(folder.glob("*.parquet")):
+        if not list(folder.parent.glob(f"commits/{path.stem}*")):
+            continue
+        table = pq.read_table(path).to_pydict()
+        names = sorted(table)
+        rows += [[rounded(table[name][n]) for name in names] for n in range(len(table[names[0]]))]
+    return sorted(rows, key=str)
 
 
 def rounded(values: Any) -> Any:
@@ -193,3 +248,17 @@ def words_of(folder: Path) -> set[tuple]:
     """People's labels, with the time at which each was stored."""
     with Project(folder) as project:
         return set(project.catalog.connection.execute("SELECT * FROM label").fetchall())
+
+
+def damage(folder: Path) -> None:
+    """Overwrite a page of pictures in the catalogue and cut a file of scores."""
+    path = folder / "catalog.sqlite"
+    with closing(sqlite3.connect(path)) as connection:
+        size = connection.execute("PRAGMA page_size").fetchone()[0]
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    at = path.read_bytes().index(b"cam1/red_deer_2.jpg") // size * size
+    with path.open("rb+") as handle:
+        handle.seek(at)
+        handle.write(bytes(size))
+    shard = sorted((folder / "vectors" / "scores").rglob("*.npz"))[0]
+    shard.write_bytes(shard.read_bytes()[: shard.stat().st_size // 2])

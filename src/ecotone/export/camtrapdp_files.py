@@ -7,9 +7,11 @@ import json
 import os
 import shutil
 import tempfile
+import time
 import zipfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from glob import escape
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +19,12 @@ from ecotone.errors import InputError
 from ecotone.ingest.camtrapdp import MORE as MORE_NAME
 from ecotone.ingest.camtrapdp_cells import IDS, TABLES
 from ecotone.ingest.camtrapdp_package import DESCRIPTOR
+from ecotone.store.file_lock import locked
 from ecotone.study import MORE, Row
 
 _SAME_DATE = (1980, 1, 1, 0, 0, 0)  # so that the same study makes the same zip
+_HELD = "held"  # the file in an unfinished package whose lock its writer holds
+_YOUNG = 60  # seconds in which a folder without that file may be another writer's, just begun
 
 
 class Sheet:
@@ -105,19 +110,33 @@ def staged(path: Path, source: str) -> Iterator[Path]:
     temporary = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        _clear_left(path)
         temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}-", suffix=".tmp", dir=path.parent))
-        folder = temporary / "package"
-        folder.mkdir()
-        yield folder
-        if path.suffix.lower() == ".zip":
-            _put_zip(folder, temporary / "zip", path)
-        else:
-            _put_folder(folder, path)
+        with (temporary / _HELD).open("wb") as held, locked(held):
+            folder = temporary / "package"
+            folder.mkdir()
+            yield folder
+            if path.suffix.lower() == ".zip":
+                _put_zip(folder, temporary / "zip", path)
+            else:
+                _put_folder(folder, path)
     except OSError as error:
         raise InputError(f"{path}: cannot be written ({error.strerror or error}).") from error
     finally:
         if temporary is not None:
             shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _clear_left(path: Path) -> None:
+    """Remove what exports to this place left behind that were killed; one at work holds a lock."""
+    for left in path.parent.glob(f".{escape(path.name)}-*.tmp"):
+        with suppress(OSError):
+            if (left / _HELD).is_file():
+                with (left / _HELD).open("r+b") as held, locked(held, wait=False):
+                    pass
+            elif time.time() - left.stat().st_mtime < _YOUNG:
+                continue
+            shutil.rmtree(left)
 
 
 def _check_place(path: Path, source: str) -> None:

@@ -22,6 +22,7 @@ from ecotone.project.lock import writer_lock
 from ecotone.project.records import LATEST
 from ecotone.store.checking import check_shards
 from ecotone.store.journal import journal_of, sync_folder
+from ecotone.store.page_sums import find_changes, unseal
 from ecotone.store.problems import LEFT_OVER, Problem
 from ecotone.store.salvage import Salvaged, restore_boxes, salvage
 from ecotone.store.set_file import register_again
@@ -118,6 +119,7 @@ def _backup(project: Any, report: RepairReport) -> Path:
 def _rebuild(project: Any, report: RepairReport) -> Salvaged:
     """Make the catalogue anew; what it was made of."""
     path = project.path / "catalog.sqlite"
+    changed = find_changes(path) if path.is_file() else ""
     backup = _backup(project, report)
     files = [path.with_name(path.name + end) for end in ("", "-wal", "-shm")]
     for file in (*files, journal_of(path)):
@@ -130,6 +132,7 @@ def _rebuild(project: Any, report: RepairReport) -> Salvaged:
         (Path(work) / "copy").mkdir()
         told = salvage(path, new, Path(work) / "copy")
         _sync(new)
+        unseal(path)
         for log in files[1:]:  # of the old file: it would be played into the new one
             log.unlink(missing_ok=True)
         os.replace(new, path)
@@ -141,6 +144,10 @@ def _rebuild(project: Any, report: RepairReport) -> Salvaged:
     report.done += [f"{path.name}: {n:,} rows of {table} restored from labels.jsonl"
                     for table, n in told.restored.items() if n]
     report.lost += [f"{path.name}: {line}" for line in told.lost]
+    if changed and told.readable:
+        report.lost.append(
+            f"{path.name}: {changed}: what could be read of them is kept as it is, and may be "
+            "wrong in a value; labels and decisions are as they were given")
     if not told.readable:
         report.lost.append(
             f"{path.name}: nothing of it could be read: boxes, taxonomies, places of "

@@ -22,9 +22,10 @@ from ecotone.store import runs as run_rows
 from ecotone.store import studies as study_rows
 from ecotone.store import suggestions as suggestion_rows
 from ecotone.store import times as time_rows
-from ecotone.store.connection import connect, transaction
+from ecotone.store.connection import can_write, connect, in_wal, transaction
 from ecotone.store.discoveries import DiscoveryTable, ProposalName
-from ecotone.store.journal import Journal, journal_of, need_catalogue
+from ecotone.store.journal import MEMORY, Journal, journal_of, need_catalogue
+from ecotone.store.page_sums import seal, unseal
 from ecotone.store.refinements import RefinementRun, RefinementTable
 from ecotone.store.suggestions import NewSuggestion, SuggestionTable
 from ecotone.store.tables import (
@@ -68,6 +69,7 @@ class Catalog:
         self.path = path
         self.journal = Journal(journal_of(path))
         self._trusted = False
+        self._sealed = str(path) != MEMORY and can_write(path) and in_wal(connection)
 
     @classmethod
     def open(cls, path: str | Path, create: bool = False) -> Catalog:
@@ -79,8 +81,10 @@ class Catalog:
         return cls(connect(Path(path), create), Path(path))
 
     def close(self) -> None:
-        """Close the file."""
+        """Close the file; the last one to do so leaves checksums of its pages."""
         self.connection.close()
+        if self._sealed:
+            seal(self.path)
 
     def __enter__(self) -> Catalog:
         return self
@@ -97,6 +101,8 @@ class Catalog:
         if self.connection.in_transaction:
             yield self.connection
             return
+        if not self._trusted and self._sealed:
+            unseal(self.path)
         with transaction(self.connection):
             if not self._trusted:
                 self.journal.check_ahead(self.connection)

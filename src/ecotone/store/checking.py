@@ -17,6 +17,7 @@ from ecotone.store.comparing import Difference, compare
 from ecotone.store.connection import can_write, connect_to_read
 from ecotone.store.journal import TABLES, journal_of, positions, read_end
 from ecotone.store.migrations import MIGRATIONS
+from ecotone.store.page_sums import find_changes
 from ecotone.store.problems import (
     DAMAGED,
     LEFT_OVER,
@@ -46,7 +47,7 @@ def look(path: Path) -> sqlite3.Connection:
     try:
         connection.execute("PRAGMA query_only = ON")
         connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
-    except sqlite3.Error as error:
+    except (sqlite3.Error, UnicodeDecodeError) as error:
         connection.close()
         raise ProjectError(f"{path}: cannot be read as a database ({error})") from error
     return connection
@@ -65,14 +66,26 @@ def check_catalogue(path: Path, quick: bool = False) -> list[Problem]:
         if kind == MISSING and not read_end(journal)[0]:
             return []  # a project in which nothing was stored yet
         return [Problem(kind, "catalogue", str(path), str(error).removeprefix(f"{path}: "))]
+    pages: list[Problem] = []
     with closing(connection):
         try:
+            pages = list(_pages(path, quick))
             found = list(_structure(connection, path, quick))
             if any(p.kind == DAMAGED for p in found):
-                return found
-            return found + list(_words(connection, path, journal, quick))
-        except sqlite3.Error as error:
-            return [Problem(DAMAGED, "catalogue", str(path), str(error))]
+                return pages + found
+            return pages + found + list(_words(connection, path, journal, quick))
+        except (sqlite3.Error, ValueError) as error:
+            return [*pages, Problem(DAMAGED, "catalogue", str(path), str(error))]
+
+
+def _pages(path: Path, quick: bool) -> Iterator[Problem]:
+    """Bytes that changed since the catalogue was closed."""
+    try:
+        wrong = find_changes(path, quick)
+    except OSError as error:
+        wrong = f"cannot be read ({error.strerror or error})"
+    if wrong:
+        yield Problem(DAMAGED, "catalogue", str(path), wrong)
 
 
 def _structure(connection: sqlite3.Connection, path: Path, quick: bool) -> Iterator[Problem]:

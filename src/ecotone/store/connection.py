@@ -12,6 +12,7 @@ from pathlib import Path
 
 from ecotone.errors import ProjectError
 from ecotone.store.migrations import MIGRATIONS, migrate
+from ecotone.store.page_sums import unseal
 
 WAIT = 30.0  # seconds to wait for another process's transaction
 
@@ -40,8 +41,10 @@ def connect(path: Path, create: bool = False) -> sqlite3.Connection:
         connection.execute("PRAGMA recursive_triggers = ON")
         connection.execute("PRAGMA cache_size = -65536")
         connection.execute("PRAGMA temp_store = MEMORY")
+        if connection.execute("PRAGMA user_version").fetchone()[0] < len(MIGRATIONS):
+            unseal(path)
         migrate(connection, str(path))
-    except sqlite3.Error as error:
+    except (sqlite3.Error, UnicodeDecodeError) as error:
         connection.close()
         raise ProjectError(_told(path, error)) from error
     except BaseException:
@@ -50,7 +53,12 @@ def connect(path: Path, create: bool = False) -> sqlite3.Connection:
     return connection
 
 
-def _told(path: Path, error: sqlite3.Error) -> str:
+def in_wal(connection: sqlite3.Connection) -> bool:
+    """Whether a connection writes ahead into a log, whose file shows others that it is open."""
+    return connection.execute("PRAGMA journal_mode").fetchone()[0] == "wal"
+
+
+def _told(path: Path, error: Exception) -> str:
     """What an error of SQLite means for whoever opens a catalogue."""
     text = str(error)
     if "locked" in text or "busy" in text:
@@ -84,7 +92,7 @@ def connect_to_read(path: Path) -> sqlite3.Connection:
                 source.close()
         migrate(connection, str(path))
         connection.execute("PRAGMA query_only = ON")
-    except sqlite3.Error as error:
+    except (sqlite3.Error, UnicodeDecodeError) as error:
         raise ProjectError(_told(path, error)) from error
     except OSError as error:
         raise ProjectError(f"{path}: cannot be read ({error.strerror}).") from error
