@@ -112,7 +112,8 @@ STAGES = (
     Stage("export csv", "export csv -o {out}/out.csv --project {p}", 3),
     Stage("export coco", "export coco -o {out}/coco.json --project {p}", 2),
     Stage("export geojson", "export geojson -o {out}/places.geojson --project {p}", 2),
-    Stage("export camtrapdp", "export camtrapdp --incomplete skip -o {out}/dp --project {p}", 4),
+    Stage("add deployments", "add deployments {home}/places.csv", 2),
+    Stage("export camtrapdp", "export camtrapdp --time-zone UTC -o {out}/dp --project {p}", 4),
     Stage("predict", "predict {home}/pictures --model {p}/models/latest -o {out}/pred.csv", 3),
     Stage("classify into shards", "classify --model {home}/placed.onnx --engine threads "
           f"-o {{out}}/placed {SHARDS}", 5),
@@ -120,8 +121,6 @@ STAGES = (
           f"-o {{out}}/loose {SHARDS}", 4, project=False),
     Stage("attach", "attach {out}/loose", 4),
     Stage("train", f"train --name net --epochs 3 {TINY}", 4, needs="torch"),
-    Stage("rounds", f"train --name round --epochs 2 --rounds 1 --folds 2 {TINY}", 2,
-          needs="torch"),
     Stage("add videos", "add images {home}/videos", 4, needs="av"),
     Stage("detect", f"detect --model {DETECTOR} --batch-size 4 -o {{out}}/boxes.json", 6),
 )
@@ -149,6 +148,8 @@ def make_inputs(home: Path) -> None:
                     rows.append(f"{file},{name},{name[0]}{i % 2}")
     write_lines(home / "labels.csv", rows)
     write_lines(home / "scores.csv", scores)
+    write_lines(home / "places.csv", ["deploymentID,latitude,longitude", *(
+        f"cam{c},{50 + c},{5 + c}" for c in range(3))])
     write_lines(home / "taxonomy.csv", [
         "scientificName,vernacularName,family", "Cervus elaphus,red deer,Cervidae",
         "Urocyon cinereoargenteus,grey fox,Canidae", "Sus scrofa,wild boar,Suidae"])
