@@ -62,6 +62,12 @@ class _Writer:
             observations = self._outgoing("observations", known, media)
             self._table(folder, observations, self.study.observations)
             deployments = self._dated(deployments)
+            if not deployments:
+                raise InputError(
+                    "no deployment has a start and an end that can be told, so none can be written; "
+                    "give the time zone of the times (--time-zone), or --incomplete refuse to see "
+                    "what is missing."
+                )
             sheet = Sheet(folder, "deployments")
             for row in deployments:
                 sheet.write(row)

@@ -1,6 +1,6 @@
-"""`catalog.sum`: a checksum of every page of a catalogue that was closed, so that a bit that changes
-afterwards is found wherever it is, also in rows whose structure stays whole.
+"""`catalog.sum`: a checksum of every page of a closed catalogue.
 
+So a bit that changes afterwards is found wherever it is, also in rows whose structure stays whole.
 The file is written when the last connection closes, and emptied - on the disk - before the next one
 stores anything. So what it says is never older than the catalogue; after a kill it is empty, and
 says nothing until the next command has closed the catalogue again.
