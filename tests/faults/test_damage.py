@@ -11,6 +11,8 @@ import pytest
 
 from ecotone import cli
 from ecotone.project import Project
+from ecotone.store.checking import check_catalogue
+from ecotone.store.page_sums import find_changes, sums_of
 from tests.faults.conftest import words_of
 
 PAGE = 4096
@@ -167,6 +169,51 @@ def test_random_damage_of_the_catalogue(copy, capsys, seed):
     assert run(capsys, "repair", "--project", copy)[0] == 0
     assert run(capsys, "check", "--project", copy)[0] == 0
     assert words_of(copy) == before
+
+
+def test_every_changed_bit_of_a_closed_catalogue_is_found(copy, capsys):
+    path = copy / "catalog.sqlite"
+    content = path.read_bytes()
+    rng = np.random.default_rng(11)
+    for place in rng.choice(len(content), 60, replace=False):
+        changed = bytearray(content)
+        changed[place] ^= 1 << int(rng.integers(8))
+        for end in ("-wal", "-shm"):
+            path.with_name(path.name + end).unlink(missing_ok=True)
+        path.write_bytes(changed)
+        found = check_catalogue(path)
+        assert [p for p in found if not p.harmless], f"byte {place}"
+
+
+def test_a_changed_bit_in_a_row_that_only_the_catalogue_has(copy, capsys, whole_project):
+    """The time of a picture: SQLite finds nothing wrong with it."""
+    path = copy / "catalog.sqlite"
+    content = path.read_bytes()
+    place = content.index(b"2024-05-01T06:30:00")
+    path.write_bytes(content[:place] + b"2034" + content[place + 4:])
+    code, out = run(capsys, "check", "--project", copy)
+    assert code == 1 and "not as they were when it was closed" in out and "medium" in out
+    labels = whole_project / "labels.csv"
+    code, out = run(capsys, "add", "labels", labels, "--project", copy)
+    assert code == 1 and "nothing is written to it" in out and "ecotone repair" in out
+    code, out = run(capsys, "repair", "--project", copy)
+    assert code == 0 and "may be wrong" in out
+    assert run(capsys, "check", "--project", copy)[0] == 0
+    assert run(capsys, "add", "labels", labels, "--project", copy)[0] == 0
+
+
+def test_a_killed_command_leaves_no_checksums_that_are_older_than_the_catalogue(copy):
+    sums = sums_of(copy / "catalog.sqlite")
+    assert sums.stat().st_size
+    project = Project(copy)
+    project.catalog.set_note("x", 1)
+    assert sums.stat().st_size == 0
+    assert not find_changes(copy / "catalog.sqlite")
+    with Project(copy) as beside:  # while the other has it open nothing is said
+        beside.catalog.set_note("y", 1)
+    assert sums.stat().st_size == 0
+    project.close()
+    assert sums.stat().st_size and not find_changes(copy / "catalog.sqlite")
 
 
 def test_the_journal_damaged_or_gone(copy, capsys):

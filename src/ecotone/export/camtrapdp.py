@@ -64,9 +64,9 @@ class _Writer:
             deployments = self._dated(deployments)
             if not deployments:
                 raise InputError(
-                    "no deployment has a start and an end that can be told, so none can be written; "
-                    "give the time zone of the times (--time-zone), or --incomplete refuse to see "
-                    "what is missing."
+                    "no deployment has a start and an end that can be told, so none can be "
+                    "written; give the time zone of the times (--time-zone), or --incomplete "
+                    "refuse to see what is missing."
                 )
             sheet = Sheet(folder, "deployments")
             for row in deployments:

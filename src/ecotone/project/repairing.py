@@ -22,7 +22,7 @@ from ecotone.project.lock import writer_lock
 from ecotone.project.records import LATEST
 from ecotone.store.checking import check_shards
 from ecotone.store.journal import journal_of, sync_folder
-from ecotone.store.page_sums import find_changes, unseal
+from ecotone.store.page_sums import find_changes, sums_of
 from ecotone.store.problems import LEFT_OVER, Problem
 from ecotone.store.salvage import Salvaged, restore_boxes, salvage
 from ecotone.store.set_file import register_again
@@ -132,7 +132,7 @@ def _rebuild(project: Any, report: RepairReport) -> Salvaged:
         (Path(work) / "copy").mkdir()
         told = salvage(path, new, Path(work) / "copy")
         _sync(new)
-        unseal(path)
+        sums_of(path).unlink(missing_ok=True)
         for log in files[1:]:  # of the old file: it would be played into the new one
             log.unlink(missing_ok=True)
         os.replace(new, path)

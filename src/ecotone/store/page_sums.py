@@ -23,6 +23,7 @@ from ecotone.store.file_lock import locked
 SIZE = 8  # bytes of the checksum of a page
 _PAGE = 4096  # bytes hashed at once: SQLite's page size in catalogues
 _SHOWN = 5
+MOST = 1 << 26  # bytes of a catalogue that is compared before it is first written to
 
 
 def sums_of(catalog: Path) -> Path:
@@ -31,12 +32,18 @@ def sums_of(catalog: Path) -> Path:
 
 
 def unseal(catalog: Path) -> None:
-    """Empty the checksums: the catalogue is about to change. Raises ProjectError when the disk
-    refuses."""
+    """Empty the checksums: the catalogue is about to change.
+
+    Raises ProjectError when the disk refuses, and when a catalogue that is read in no time was
+    changed since it was closed: what is written now would hide it.
+    """
     path = sums_of(catalog)
     if not path.is_file():
         return
     try:
+        if catalog.is_file() and (wrong := find_changes(catalog, catalog.stat().st_size > MOST)):
+            raise ProjectError(f"{catalog}: damaged ({wrong}); nothing is written to it before: "
+                               "ecotone repair")
         with path.open("r+b") as handle, locked(handle):
             if handle.read(1):
                 handle.truncate(0)
