@@ -14,7 +14,11 @@ test: $(VENV)/.installed-test
 	$(BIN)/python -m pytest
 
 test-torch: $(VENV)/.installed-torch
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/training tests/benchmarks/test_training.py tests/backends tests/project/test_network_torch.py
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/training tests/backends tests/detection \
+		tests/benchmarks/test_training.py tests/benchmarks/test_detector.py \
+		tests/hierarchy/test_triplet.py tests/hierarchy/test_five_stage.py \
+		tests/reid/test_arcface.py tests/project/test_network_torch.py \
+		tests/project/test_odd_individuals.py
 
 lint: $(VENV)/.installed-test
 	$(BIN)/ruff check --fix src tests benchmarks
