@@ -53,7 +53,7 @@ class Counting:
 
 @pytest.fixture(autouse=True)
 def counting(monkeypatch):
-    monkeypatch.setitem(registry.BUILT_IN, "counting", f"{__name__}:open_counting")
+    monkeypatch.setitem(registry.DETECTORS.built_in, "counting", f"{__name__}:open_counting")
     monkeypatch.setattr(Counting, "looked", [])
     monkeypatch.setattr(Counting, "stop_after", 10**9)
     monkeypatch.setattr(Counting, "boxes", 2)
@@ -255,7 +255,7 @@ def test_every_box_is_classified_even_one_of_six_pixels(project, monkeypatch, tm
                      [0, 0, 1, 1]])
     monkeypatch.setattr(Counting, "detect", lambda self, prepared: [
         Boxes(thin, np.array(["animal"] * 4), np.full(4, 0.9)) for _ in prepared])
-    monkeypatch.setitem(base.BUILT_IN, "coloured", f"{__name__}:open_coloured")
+    monkeypatch.setitem(base.BACKENDS.built_in, "coloured", f"{__name__}:open_coloured")
     report = project.detect("counting")
     assert report.boxes == 4 * 25
     classified = project.classify("coloured")

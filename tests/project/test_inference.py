@@ -16,6 +16,7 @@ from hypothesis.extra.numpy import arrays
 
 import ecotone.backends.base as base
 from ecotone.backends.fingerprint import fingerprints
+from ecotone.backends.registry import Registry
 from ecotone.engine.sparse import keep_large
 from ecotone.errors import BackendError, ProjectError
 from ecotone.media.preprocess import Preprocessing
@@ -57,7 +58,7 @@ def open_colours(argument: str, classes: Path | None = None, **options: object) 
 
 @pytest.fixture(autouse=True)
 def colours(monkeypatch: pytest.MonkeyPatch) -> type[Colours]:
-    monkeypatch.setitem(base.BUILT_IN, "colours", f"{__name__}:open_colours")
+    monkeypatch.setitem(base.BACKENDS.built_in, "colours", f"{__name__}:open_colours")
     monkeypatch.setattr(Colours, "calls", 0)
     monkeypatch.setattr(Colours, "stop_after", 10**9)
     return Colours
@@ -226,7 +227,7 @@ def test_zero_shot_takes_the_projects_classes(
         given.append({"classes": classes, **options})
         return Colours(argument)
 
-    monkeypatch.setattr(base, "_find", lambda spec: (opened, ""))
+    monkeypatch.setattr(Registry, "find", lambda self, spec: (opened, ""))
     labels = [NewLabel("m01", "red fox", "Vulpes vulpes", "red fox"), NewLabel("m02", "deer spp.")]
     project.catalog.add_labels(labels)
     classify(project, "openclip")
@@ -260,7 +261,7 @@ sys.path.insert(0, {root!r})
 import tests.project.test_inference as t
 import ecotone.backends.base as base, ecotone.project.inference as inference
 from ecotone.project import Project
-base.BUILT_IN["colours"] = "tests.project.test_inference:open_colours"
+base.BACKENDS.built_in["colours"] = "tests.project.test_inference:open_colours"
 inference.ROWS = 4
 plain = t.Colours.encode
 def slow(self, batch):
