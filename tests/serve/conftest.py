@@ -99,7 +99,7 @@ def make_client(model: Any) -> Iterator[Callable[..., Client]]:
     made = []
 
     def make(given: Any = model, token: str = "", **limits: Any) -> Client:
-        pipeline = Pipeline(Limits(**{"workers": 2, **limits}), Metrics())
+        pipeline = Pipeline(Limits(**{"threads": 2, **limits}), Metrics())
         if given is not None:
             pipeline.use(given)
         made.append(pipeline)

@@ -223,6 +223,19 @@ def test_forms_that_are_not_as_described(client):
     problem(client.post("/v1/predict/batch", data={"a": "b"}, files={"c": b""}), 422, "form")
 
 
+def test_a_form_that_ends_before_its_end(client):
+    part = b'--x\r\nContent-Disposition: form-data; name="pictures"; filename="a"\r\n\r\n'
+    headers = {"content-type": "multipart/form-data; boundary=x"}
+    good = part + picture() + b"\r\n--x--\r\n"
+    assert client.post("/v1/predict/batch", content=good, headers=headers).status_code == 200
+    for body in (b"", part, good[:-6], part.replace(b"name=", b"nome=") + b"a\r\n--x--\r\n"):
+        answer = client.post("/v1/predict/batch", content=body, headers=headers)
+        problem(answer, 422, "form")
+    long = b'--x\r\nContent-Disposition: form-data; name="box"\r\n\r\n' + b"0" * 2000
+    problem(client.post("/v1/predict", content=long, headers=headers), 422, "form")
+    assert client.pipeline.rows == 0
+
+
 def test_paths_and_methods(client):
     problem(client.get("/nope"), 404, "no-such-path")
     problem(client.get("/v1/predict/"), 404, "no-such-path")

@@ -49,7 +49,7 @@ class Slow:
 
 
 def pipeline_of(model, **limits):
-    made = Pipeline(Limits(**{"workers": 2, **limits}), Metrics())
+    made = Pipeline(Limits(**{"threads": 2, **limits}), Metrics())
     made.use(model)
     return made
 
@@ -114,7 +114,7 @@ def test_a_full_queue_refuses_and_takes_again():
 
 def test_what_is_dropped_leaves_the_queue():
     model = Slow()
-    pipeline = pipeline_of(model, queue=8, max_pictures=8, batch_size=1, workers=1)
+    pipeline = pipeline_of(model, queue=8, max_pictures=8, batch_size=1, threads=1)
     tickets = submit(pipeline, *range(8))
     pipeline.drop(tickets[1:])
     model.go.set()
@@ -190,7 +190,7 @@ def test_429_over_http_and_all_that_was_taken_is_answered(make_client):
 
 def test_a_client_that_leaves_is_dropped(make_client):
     model = Slow()
-    client = make_client(model, batch_size=1, workers=1)
+    client = make_client(model, batch_size=1, threads=1)
 
     async def go():
         left, sent = asyncio.Event(), []

@@ -34,7 +34,7 @@ def post(port: int, body: bytes, kind: str = "image/jpeg") -> tuple[int, bytes]:
 
 
 def test_a_stop_finishes_what_was_taken_and_ends_with_0(start_server):
-    server = start_server("--workers", "1", "--batch-size", "1")
+    server = start_server("--threads", "1", "--batch-size", "1")
     handle = io.BytesIO()
     Image.new("RGB", (6000, 5000), (90, 120, 60)).save(handle, "PNG")
     body = handle.getvalue()  # small, and takes long to decode
@@ -68,7 +68,8 @@ def test_one_server_many_slow_and_broken_clients(start_server):
                  b"Content-Length: 1000\r\n\r\nabc")
     with socket.create_connection(address, timeout=20) as long_head:
         long_head.sendall(b"GET / HTTP/1.1\r\nX: " + b"x" * 100_000 + b"\r\n\r\n")
-        assert long_head.recv(100).startswith(b"HTTP/1.1 400")
+        answer = b"".join(iter(lambda: long_head.recv(1000), b""))
+        assert answer.startswith(b"HTTP/1.1 400") and b"application/problem+json" in answer
     with socket.create_connection(address, timeout=20) as large:
         large.sendall(b"POST /v1/predict HTTP/1.1\r\nHost: s\r\nContent-Type: image/jpeg\r\n"
                       b"Content-Length: 9999999999\r\n\r\n")
@@ -132,6 +133,45 @@ def test_heads_that_dribble_are_cut(monkeypatch):
 
     nothing, half, whole = asyncio.run(go())
     assert nothing == half == b"" and whole.startswith(b"HTTP/1.1 204")
+
+
+def test_one_connection_too_many_is_a_problem():
+    import asyncio
+
+    uvicorn = pytest.importorskip("uvicorn")
+    from ecotone.serve.protocol import TimedProtocol
+
+    class Few(TimedProtocol):
+        most = 1
+
+    async def app(scope, receive, send):
+        await send({"type": "http.response.start", "status": 204, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+
+    async def go() -> list[bytes]:
+        config = uvicorn.Config(app, http=Few, ws="none", lifespan="off", log_config=None, port=0)
+        server = uvicorn.Server(config)
+        task = asyncio.ensure_future(server._serve())
+        while not server.started:
+            await asyncio.sleep(0.01)
+        port = server.servers[0].sockets[0].getsockname()[1]
+        first = await asyncio.open_connection("127.0.0.1", port)
+        reader, second = await asyncio.open_connection("127.0.0.1", port)
+        found = []
+        second.write(b"GET / HTTP/1.1\r\nHost: s\r\n\r\n")
+        found.append(await asyncio.wait_for(reader.read(), 20))
+        second.close()
+        first[1].write(b"GET / HTTP/1.1\r\nHost: s\r\nConnection: close\r\n\r\n")
+        found.append(await asyncio.wait_for(first[0].read(), 20))
+        first[1].close()
+        server.should_exit = True
+        await task
+        return found
+
+    refused, taken = asyncio.run(go())
+    assert refused.startswith(b"HTTP/1.1 503") and b'"reason": "connections"' in refused
+    assert b"application/problem+json" in refused and b"retry-after: 1" in refused.lower()
+    assert taken.startswith(b"HTTP/1.1 204")
 
 
 @pytest.mark.parametrize("words, told", [

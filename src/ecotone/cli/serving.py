@@ -31,7 +31,7 @@ from ecotone.cli.common import example
               help="Pixels of one picture, known before it is decoded.")
 @click.option("--max-pictures", type=click.IntRange(1), default=32, show_default=True,
               help="Pictures of one request.")
-@click.option("--workers", type=click.IntRange(0, 1024), default=0,
+@click.option("--threads", type=click.IntRange(0, 1024), default=0,
               help="Threads that decode; default: one a core.")
 @click.option("--timeout", type=click.FloatRange(1), default=60, show_default=True,
               help="Seconds for one request.")

@@ -7,22 +7,20 @@ import base64
 import binascii
 import re
 import time
-from collections.abc import AsyncIterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
 from pydantic import ValidationError
-from python_multipart.multipart import parse_options_header
-from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 
+from ecotone.serve.form import Form
 from ecotone.serve.limits import Limits
 from ecotone.serve.problems import Refusal
 from ecotone.serve.schemas import BOX, Boxes, PictureBatch
 
 WHOLE = np.array([[0.0, 0.0, 1.0, 1.0]])
 FORM, JSON = "multipart/form-data", "application/json"
-FIELD_BYTES = 1000  # of the field `box`
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,12 +34,6 @@ class Item:
 
 class GoneError(Exception):
     """The client has hung up."""
-
-
-class _Parser(MultiPartParser):
-    """Keeps files in memory, whose size is bounded; nothing is written to a disk."""
-
-    spool_max_size = 2**40
 
 
 def media_type(request: Request, allowed: tuple[str, ...]) -> str:
@@ -64,30 +56,48 @@ def check_length(request: Request, limits: Limits) -> None:
         raise _too_long(limits)
 
 
-async def chunks(request: Request, limits: Limits, deadline: float) -> AsyncIterator[bytes]:
-    """The body piece by piece. Raises Refusal 413 or 408, GoneError when the client hangs up."""
-    size, more = 0, True
-    while more:
-        wait = min(limits.stall, deadline - time.monotonic())
-        try:
-            message = await asyncio.wait_for(request.receive(), max(wait, 0.0))
-        except asyncio.TimeoutError:
-            raise Refusal(
-                408, "slow-body", "The body came too slowly.", headers={"Connection": "close"}
-            ) from None
-        if message["type"] != "http.request":
-            raise GoneError
-        piece = message.get("body", b"")
-        size += len(piece)
-        if size > limits.max_bytes:
-            raise _too_long(limits)
-        more = message.get("more_body", False)
-        yield piece
+async def read(
+    request: Request, limits: Limits, deadline: float, take: Callable[[bytes], None]
+) -> None:
+    """Give the body to `take`, piece by piece.
+
+    Raises Refusal 413 or 408, GoneError when the client hangs up, and what `take` raises.
+    """
+    size, last, more = 0, time.monotonic(), True
+
+    async def pieces() -> None:
+        nonlocal size, last, more
+        while more:
+            message = await request.receive()
+            if message["type"] != "http.request":
+                raise GoneError
+            piece, last = message.get("body", b""), time.monotonic()
+            size += len(piece)
+            if size > limits.max_bytes:
+                raise _too_long(limits)
+            more = message.get("more_body", False)
+            if piece:
+                take(piece)
+
+    # One task and one clock for a body: a timer for every piece costs as much as the piece.
+    reading = asyncio.ensure_future(pieces())
+    try:
+        while not reading.done():
+            left = min(last + limits.stall, deadline) - time.monotonic()
+            if left <= 0:
+                raise Refusal(408, "slow-body", "The body came too slowly.",
+                              headers={"Connection": "close"})
+            await asyncio.wait({reading}, timeout=left)
+        reading.result()
+    finally:
+        reading.cancel()
 
 
 async def whole(request: Request, limits: Limits, deadline: float) -> bytes:
-    """The body, see `chunks`."""
-    return b"".join([piece async for piece in chunks(request, limits, deadline)])
+    """The body, see `read`."""
+    pieces: list[bytes] = []
+    await read(request, limits, deadline, pieces.append)
+    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
 
 async def form_items(
@@ -97,33 +107,18 @@ async def form_items(
 
     Raises Refusal 413, 422.
     """
-    _, options = parse_options_header(request.headers.get("content-type", ""))
-    if not options.get(b"boundary"):
-        raise Refusal(422, "form", "multipart/form-data without a boundary.")
-    source = chunks(request, limits, deadline)
-    parser = _Parser(request.headers, source, max_files=most, max_fields=1,
-                     max_part_size=FIELD_BYTES)
-    try:
-        form = await parser.parse()
-    except MultiPartException as error:
-        if "files" in error.message:
-            raise _too_many(most) from None
-        raise Refusal(422, "form", f"multipart/form-data: {error.message}") from None
-    # The parser of the form raises what it likes on damaged bytes.
-    except (ValueError, LookupError, AttributeError) as error:
-        raise Refusal(422, "form", f"multipart/form-data: damaged ({error}).") from None
+    form = Form(request.headers.get("content-type", ""), most)
+    await read(request, limits, deadline, form.write)
     items, boxes = [], WHOLE
-    try:
-        for name, value in form.multi_items():
-            if name == field and not isinstance(value, str):
-                items.append(Item(value.filename or str(len(items)), await value.read(), WHOLE))
-            elif name == "box" and isinstance(value, str) and most == 1:
-                boxes = read_box(value)
-            else:
-                raise Refusal(422, "form", f"multipart/form-data: unexpected field {name[:60]!r}; "
-                                           f"files are named {field!r}.")
-    finally:
-        await form.close()
+    for part in form.finish():
+        if part.name == field and part.file is not None:
+            items.append(Item(part.file or str(len(items)), part.data, WHOLE))
+        elif part.name == "box" and part.file is None and most == 1:
+            boxes = read_box(part.data.decode("utf-8", "replace"))
+        else:
+            raise Refusal(422, "form", f"multipart/form-data: unexpected field "
+                                       f"{part.name[:60]!r}; files are named {field!r}.")
+        part.pieces.clear()
     if not items:
         raise Refusal(422, "form", f"multipart/form-data: no file named {field!r} in it.")
     return [replace(item, boxes=boxes) for item in items]

@@ -9,7 +9,7 @@ from ecotone.errors import InputError
 
 MAX_BOXES = 50  # of one picture
 NAMED = {"queue": "--queue", "batch_size": "--batch-size", "max_bytes": "--max-bytes",
-         "max_pixels": "--max-pixels", "max_pictures": "--max-pictures", "workers": "--workers",
+         "max_pixels": "--max-pixels", "max_pictures": "--max-pictures", "threads": "--threads",
          "timeout": "--timeout", "grace": "--grace"}  # fmt: skip
 
 
@@ -19,7 +19,7 @@ class Limits:
 
     queue: pictures (or boxes of them) that are read, waiting or at work at once. batch_size: of the
     model's batches. max_bytes: of one request's body. max_pixels: of one picture, by its header.
-    max_pictures: of one request. workers: threads that decode, 0 = one a core. timeout: seconds for
+    max_pictures: of one request. threads: that decode, 0 = one a core. timeout: seconds for
     one request, its sending included. stall: seconds without a byte of a body. coalesce: seconds
     that a picture waits for others to share its batch, at most. grace: seconds to finish in when
     stopped. pause: seconds after a failure of the model until it is tried again.
@@ -30,7 +30,7 @@ class Limits:
     max_bytes: int = 32 * 2**20
     max_pixels: int = 100_000_000
     max_pictures: int = 32
-    workers: int = 0
+    threads: int = 0
     timeout: float = 60.0
     stall: float = 10.0
     coalesce: float = 0.02
@@ -39,7 +39,7 @@ class Limits:
 
     def __post_init__(self) -> None:
         for name, option in NAMED.items():
-            least = 0 if name in ("workers", "grace") else 1
+            least = 0 if name in ("threads", "grace") else 1
             if not getattr(self, name) >= least:
                 raise InputError(f"{option} {getattr(self, name)}: expected at least {least}.")
         if self.max_pictures > self.queue:
@@ -54,6 +54,6 @@ class Limits:
         return min(MAX_BOXES, self.queue)
 
     @property
-    def threads(self) -> int:
+    def decoders(self) -> int:
         """Threads that decode."""
-        return self.workers or os.cpu_count() or 1
+        return self.threads or os.cpu_count() or 1

@@ -108,7 +108,7 @@ class Pipeline:
 
     def use(self, model: Model) -> None:
         """Start to serve a model."""
-        works = [self._decode] * self.limits.threads + [self._run]
+        works = [self._decode] * self.limits.decoders + [self._run]
         with self._change:
             self.model = model
             self._threads = [

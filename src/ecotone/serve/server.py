@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 HOST, PORT = "127.0.0.1", 8000
 KEEP_ALIVE = 15  # seconds between two requests of a connection
-CONNECTIONS = 1000  # at once
 HEAD_BYTES = 32768
 LEAST_TOKEN = 16  # signs
 
@@ -108,7 +107,7 @@ def _run(
     server = Server(uvicorn.Config(
         make_app(pipeline, token), http=TimedProtocol, ws="none", lifespan="off", log_config=None,
         access_log=False, server_header=False, timeout_keep_alive=KEEP_ALIVE,
-        timeout_graceful_shutdown=math.ceil(pipeline.limits.grace), limit_concurrency=CONNECTIONS,
+        timeout_graceful_shutdown=math.ceil(pipeline.limits.grace), proxy_headers=False,
         h11_max_incomplete_event_size=HEAD_BYTES,
     ))
     failures: list[BaseException] = []
