@@ -81,8 +81,14 @@ def openapi(limits: Limits, token: bool) -> dict[str, Any]:
 def page(document: dict[str, Any]) -> str:
     """The document as one html page that needs nothing else."""
     from jinja2 import Environment, FileSystemLoader
+    from markupsafe import Markup, escape
+
+    def code(text: str) -> Markup:
+        """Names between backticks are shown as names."""
+        return Markup(re.sub("`([^`]+)`", r"<code>\1</code>", str(escape(text))))
 
     pages = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True)
+    pages.filters["code"] = code
     return pages.get_template("docs.html").render(document=document, style=STYLE)
 
 
