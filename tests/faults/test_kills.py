@@ -1,4 +1,4 @@
-"""SIGKILL at 128 moments in every long command: nothing stored is lost, and the same command, run
+"""SIGKILL at 130 moments in every long command: nothing stored is lost, and the same command, run
 again, ends where an undisturbed one ends. Not in the usual suite: `pytest -m kills tests/faults`.
 
 Half of the moments are drawn uniformly over the time that the command takes, half are its own steps

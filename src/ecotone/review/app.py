@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import time
 from pathlib import Path
 from typing import Annotated, Any
@@ -121,6 +122,11 @@ def _errors(app: FastAPI) -> None:
     def told(_: Request, error: EcotoneError) -> JSONResponse:
         status = 422 if isinstance(error, InputError) else 409
         return JSONResponse({"error": str(error)}, 404 if isinstance(error, MediaError) else status)
+
+    @app.exception_handler(sqlite3.DatabaseError)
+    def damaged(_: Request, error: sqlite3.DatabaseError) -> JSONResponse:
+        said = f"the catalogue cannot be used ({error}); see: ecotone check, then: ecotone repair"
+        return JSONResponse({"error": said}, 503)
 
     @app.exception_handler(ConflictError)
     def conflict(_: Request, error: ConflictError) -> JSONResponse:
