@@ -25,7 +25,7 @@ from ecotone.store import times as time_rows
 from ecotone.store.connection import can_write, connect, in_wal, transaction
 from ecotone.store.discoveries import DiscoveryTable, ProposalName
 from ecotone.store.journal import MEMORY, Journal, journal_of, need_catalogue
-from ecotone.store.page_sums import seal, unseal
+from ecotone.store.page_sums import closed, opening, seal, unseal
 from ecotone.store.refinements import RefinementRun, RefinementTable
 from ecotone.store.suggestions import NewSuggestion, SuggestionTable
 from ecotone.store.tables import (
@@ -68,7 +68,7 @@ class Catalog:
         self.connection = connection
         self.path = path
         self.journal = Journal(journal_of(path))
-        self._trusted = False
+        self._trusted = self._closed = False
         self._sealed = str(path) != MEMORY and can_write(path) and in_wal(connection)
 
     @classmethod
@@ -78,11 +78,15 @@ class Catalog:
         Raises ProjectError when it is missing (and not `create`), damaged, or from a newer ecotone.
         """
         need_catalogue(Path(path))
-        return cls(connect(Path(path), create), Path(path))
+        with opening(Path(path)):
+            return cls(connect(Path(path), create), Path(path))
 
     def close(self) -> None:
         """Close the file; the last one to do so leaves checksums of its pages."""
         self.connection.close()
+        if not self._closed:
+            closed(self.path)
+        self._closed = True
         if self._sealed:
             seal(self.path)
 

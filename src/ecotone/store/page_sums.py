@@ -4,6 +4,10 @@ So a bit that changes afterwards is found wherever it is, also in rows whose str
 The file is written when the last connection closes, and emptied - on the disk - before the next one
 stores anything. So what it says is never older than the catalogue; after a kill it is empty, and
 says nothing until the next command has closed the catalogue again.
+
+A process that closes any handle of a file loses all its locks on it, SQLite's too
+(https://sqlite.org/howtocorrupt.html, 2.2). So while a catalogue is open here, what was opened to
+read its pages is closed with it, not before.
 """
 
 from __future__ import annotations
@@ -12,8 +16,10 @@ import hashlib
 import json
 import os
 import sqlite3
+import threading
+from collections import Counter, defaultdict
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -24,6 +30,47 @@ SIZE = 8  # bytes of the checksum of a page
 _PAGE = 4096  # bytes hashed at once: SQLite's page size in catalogues
 _SHOWN = 5
 MOST = 1 << 26  # bytes of a catalogue that is compared before it is first written to
+
+_guard = threading.Lock()
+_open: Counter[str] = Counter()  # connections of this process, by file
+_waiting: defaultdict[str, list[BinaryIO]] = defaultdict(list)  # handles to be closed with them
+
+
+@contextmanager
+def opening(catalog: Path) -> Iterator[None]:
+    """Within, a connection to a catalogue is opened in this process; in the end, call `closed`."""
+    with _guard:
+        _open[os.path.realpath(catalog)] += 1
+    try:
+        yield
+    except BaseException:
+        closed(catalog)
+        raise
+
+
+def closed(catalog: Path) -> None:
+    """A connection that came by `opening` is closed."""
+    name = os.path.realpath(catalog)
+    with _guard:
+        _open[name] -= 1
+        if _open[name] <= 0:
+            del _open[name]
+            for handle in _waiting.pop(name, ()):
+                handle.close()
+
+
+@contextmanager
+def _reading(catalog: Path) -> Iterator[BinaryIO]:
+    """A handle that costs no connection of this process its locks."""
+    name, handle = os.path.realpath(catalog), open(catalog, "rb")  # noqa: SIM115
+    try:
+        yield handle
+    finally:
+        with _guard:
+            if name in _open:
+                _waiting[name].append(handle)
+            else:
+                handle.close()
 
 
 def sums_of(catalog: Path) -> Path:
@@ -75,7 +122,7 @@ def seal(catalog: Path) -> None:
 
 
 def _sums(catalog: Path) -> Iterator[bytes]:
-    with catalog.open("rb") as handle:
+    with _reading(catalog) as handle:
         while page := handle.read(_PAGE):
             yield hashlib.blake2b(page, digest_size=SIZE).digest()
 
@@ -120,7 +167,7 @@ def find_changes(catalog: Path, quick: bool = False) -> str:
 def _owners(catalog: Path, pages: list[int]) -> str:
     """The tables to which pages belong, as far as it can be told."""
     try:
-        with catalog.open("rb") as handle:
+        with _reading(catalog) as handle:
             tables = _tables(catalog)
             owner = {n: name for name, root in tables for n in _tree(handle, root)}
     except (OSError, sqlite3.Error):
@@ -160,4 +207,4 @@ def _tree(handle: BinaryIO, root: int) -> Iterator[int]:
             waiting.append(int.from_bytes(page[at : at + 4], "big"))
 
 
-__all__ = ["find_changes", "seal", "sums_of", "unseal"]
+__all__ = ["closed", "find_changes", "opening", "seal", "sums_of", "unseal"]
