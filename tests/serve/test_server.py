@@ -98,7 +98,7 @@ def test_a_second_signal_ends_it_at_once(start_server):
         assert server.process.poll() is None  # it waits for the rest of the body
         begun = time.monotonic()
         code, _ = server.end(signal.SIGTERM)
-    assert code == 128 + signal.SIGTERM and time.monotonic() - begun < 5
+    assert code == 128 + signal.SIGTERM and time.monotonic() - begun < 30  # not the 60 of --grace
 
 
 def test_heads_that_dribble_are_cut(monkeypatch):

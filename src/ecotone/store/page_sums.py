@@ -12,6 +12,7 @@ read its pages is closed with it, not before.
 
 from __future__ import annotations
 
+import atexit
 import hashlib
 import json
 import os
@@ -34,6 +35,13 @@ MOST = 1 << 26  # bytes of a catalogue that is compared before it is first writt
 _guard = threading.Lock()
 _open: Counter[str] = Counter()  # connections of this process, by file
 _waiting: defaultdict[str, list[BinaryIO]] = defaultdict(list)  # handles to be closed with them
+
+
+@atexit.register
+def _close_all() -> None:
+    """Of connections that were never closed."""
+    for handle in [h for handles in _waiting.values() for h in handles]:
+        handle.close()
 
 
 @contextmanager
