@@ -181,7 +181,7 @@ def test_weights_in_a_file_of_their_own_come_along(tmp_path):
     found = load_bundle(bundle).backend().encode(picture_batch())
     np.testing.assert_allclose(found, expected, atol=1e-6)
     (bundle / "net.data").unlink()
-    with pytest.raises(BackendError, match="net.data: this file of the local model is missing"):
+    with pytest.raises(BackendError, match="net.data: this file of the model is missing"):
         load_bundle(bundle)
 
 
@@ -204,7 +204,7 @@ def test_a_missing_file_is_named_in_one_line(bundle_folder, name):
     with pytest.raises(BackendError) as error:
         load_bundle(bundle_folder)
     text = str(error.value)
-    assert f"{name}: this file of the local model is missing" in text
+    assert f"{name}: this file of the model is missing" in text
     assert "\n" not in text and "ecotone fuse" in text
 
 
@@ -223,6 +223,27 @@ def test_a_damaged_file_is_named_in_one_line(bundle_folder, name, damage):
     with pytest.raises(BackendError) as error:
         load_bundle(bundle_folder)
     assert name in str(error.value) and "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("name", ["taxonomy.csv", "CARD.md", "classes.txt", "calibration.json",
+                                  "preprocessing.json", "card.json", "head.onnx"])
+def test_one_changed_byte_of_any_file_is_found(bundle_folder, name):
+    path = bundle_folder / name
+    data = bytearray(path.read_bytes())
+    data[-3] ^= 1  # still text, and json where it was
+    path.write_bytes(data)
+    with pytest.raises(BackendError, match=f"{name}: damaged .its bytes were changed"):
+        load_bundle(bundle_folder)
+
+
+def test_a_folder_whose_manifest_names_fewer_files_stays_usable(bundle_folder):
+    path = bundle_folder / "manifest.json"
+    manifest = json.loads(path.read_text())
+    assert set(manifest["files"]) == {p.name for p in bundle_folder.iterdir()} - {path.name}
+    manifest["files"] = {"head.onnx": manifest["files"]["head.onnx"]}
+    path.write_text(json.dumps(manifest))
+    (bundle_folder / "CARD.md").write_text("edited by hand")
+    assert load_bundle(bundle_folder).heads
 
 
 def test_a_newer_format_is_told(bundle_folder):

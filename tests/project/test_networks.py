@@ -88,6 +88,38 @@ def test_what_is_no_network_is_told(project, tmp_path):
         open_model(project.models / "networks" / "net")
 
 
+def models(report):
+    return [p for p in report.problems if p.part == "models"]
+
+
+def test_a_changed_file_of_a_network_is_named_and_refused(project, new_pictures, tmp_path, capsys):
+    network = project.models / "networks" / "net"
+    sealed = json.loads((network / "manifest.json").read_text(encoding="utf-8"))["files"]
+    assert set(sealed) >= {"model.onnx", "card.json", "taxonomy.csv", "training.json"}
+    assert not models(project.check())
+    for name in ("taxonomy.csv", "model.onnx"):
+        whole = (network / name).read_bytes()
+        (network / name).write_bytes(whole[:-3] + bytes([whole[-3] ^ 1]) + whole[-2:])
+        assert [p.where for p in models(project.check())] == [str(network / name)]
+        for act in (open_model, project.classify):
+            with pytest.raises(BackendError, match=f"{name}: damaged .its bytes") as error:
+                act(str(network))
+            assert "\n" not in str(error.value)
+        assert run("predict", new_pictures, "--model", network, "-o", tmp_path / "p.csv") == 1
+        said = [line for line in capsys.readouterr().err.splitlines() if "damaged" in line]
+        assert len(said) == 1 and name in said[0]
+        (network / name).write_bytes(whole)
+    (network / "taxonomy.csv").unlink()
+    assert "missing" in models(project.check())[0].what
+    project.repair()
+    assert (network / "model.onnx").is_file() and models(project.check())  # it is not taken away
+    project.train(backbone="colours", name="net")
+    assert not models(project.check())
+    (network / "manifest.json").unlink()  # as those of before
+    (network / "CARD.md").write_text("edited", encoding="utf-8")
+    assert not models(project.check()) and project.classify("net").done == 108
+
+
 def test_addaxai_runs_a_network(project, new_pictures, tmp_path):
     folder = tmp_path / "MY-NET"
     written = project.export(folder, format="addaxai", network="net")

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ecotone.errors import BackendError, ProjectError
+from ecotone.export.atomic import replaced
 
 FORMAT = 1
 HEAD, MODEL = "head.onnx", "model.onnx"
@@ -89,39 +90,69 @@ def write_json(path: Path, value: Any) -> None:
     path.write_text(json.dumps(value, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def write_manifest(folder: Path, binaries: Iterable[str]) -> None:
-    """Write down size and SHA-256 of the files that nobody edits by hand."""
+def write_manifest(folder: Path, names: Iterable[str] | None = None) -> None:
+    """Write down size and SHA-256 of the files of a folder, at once and last of all.
+
+    names: of those that are there; default all files, below the folder too.
+    """
+    found = (p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())
+    chosen = sorted(found) if names is None else [n for n in names if (folder / n).is_file()]
     files = {
         name: {"bytes": (folder / name).stat().st_size, "sha256": _digest(folder / name)}
-        for name in binaries
+        for name in chosen if name != MANIFEST
     }
-    write_json(folder / MANIFEST, {"format": FORMAT, "files": files})
+    with replaced(folder / MANIFEST) as file:
+        file.write(json.dumps({"format": FORMAT, "files": files}, indent=1) + "\n")
 
 
 def check_files(folder: Path) -> None:
     """Raise BackendError naming the first file of a bundle that is missing, cut off or changed."""
     for name in NEEDED:
         if not (folder / name).is_file():
-            raise BackendError(f"{folder / name}: this file of the local model is missing; {MEND}")
-    manifest = read_json(folder / MANIFEST)
-    if not isinstance(manifest.get("files"), dict) or not isinstance(manifest.get("format"), int):
-        raise BackendError(f'{folder / MANIFEST}: damaged (no "format" and "files"); {MEND}')
-    if manifest["format"] > FORMAT:
-        raise BackendError(
-            f"{folder}: made by a newer ecotone (format {manifest['format']}, known {FORMAT}); "
-            "update: pip install --upgrade ecotone"
-        )
-    for name, stated in manifest["files"].items():
-        path = folder / name
-        if not path.is_file():
-            raise BackendError(f"{path}: this file of the local model is missing; {MEND}")
+            raise BackendError(f"{folder / name}: this file of the model is missing; {MEND}")
+    check_manifest(folder)
+
+
+def check_manifest(folder: Path, mend: str = MEND) -> None:
+    """Raise BackendError naming the first file that is not as the folder's manifest says."""
+    if wrong := next(damaged_files(folder, mend), ""):
+        raise BackendError(wrong)
+
+
+def damaged_files(folder: Path, mend: str = MEND) -> Iterator[str]:
+    """A line on each file that is not as the folder's manifest says."""
+    try:
+        manifest = read_json(folder / MANIFEST, mend)
+    except BackendError as error:
+        yield str(error)
+        return
+    stated, kind = manifest.get("files"), manifest.get("format")
+    if not isinstance(stated, dict) or not isinstance(kind, int):
+        yield f'{folder / MANIFEST}: damaged (no "format" and "files"); {mend}'
+        return
+    if kind > FORMAT:
+        yield (f"{folder}: made by a newer ecotone (format {kind}, known {FORMAT}); "
+               "update: pip install --upgrade ecotone")
+        return
+    for name, entry in stated.items():
+        if wrong := _wrong(folder / name, entry):
+            yield f"{folder / name}: {wrong}; {mend}"
+
+
+def _wrong(path: Path, stated: Any) -> str:
+    """What is wrong with a file, "" for nothing."""
+    if not isinstance(stated, dict):
+        return "damaged (the manifest does not say how it was)"
+    try:
         size = path.stat().st_size
         if size != stated.get("bytes"):
-            raise BackendError(
-                f"{path}: damaged ({size:,} bytes, expected {stated.get('bytes'):,}); {MEND}"
-            )
-        if _digest(path) != stated.get("sha256"):
-            raise BackendError(f"{path}: damaged (its bytes were changed); {MEND}")
+            return f"damaged ({size:,} bytes, expected {stated.get('bytes')})"
+        same = _digest(path) == stated.get("sha256")
+        return "" if same else "damaged (its bytes were changed)"
+    except FileNotFoundError:
+        return "this file of the model is missing"
+    except OSError as error:
+        return f"cannot be read ({error.strerror or error})"
 
 
 def _digest(path: Path) -> str:
@@ -132,14 +163,14 @@ def _digest(path: Path) -> str:
     return digest.hexdigest()
 
 
-def read_json(path: Path) -> dict[str, Any]:
+def read_json(path: Path, mend: str = MEND) -> dict[str, Any]:
     """The JSON object in a file of a bundle. Raises BackendError naming the file."""
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise BackendError(f"{path}: damaged ({error}); {MEND}") from None
+        raise BackendError(f"{path}: damaged ({error}); {mend}") from None
     if not isinstance(value, dict):
-        raise BackendError(f"{path}: damaged (no JSON object); {MEND}")
+        raise BackendError(f"{path}: damaged (no JSON object); {mend}")
     return value
 
 

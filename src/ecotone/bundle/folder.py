@@ -49,7 +49,7 @@ def save_bundle(
     folder, info = Path(folder), dict(backend_info or {})
     with files.new_folder(folder) as work:
         save_model(head_graph(local_model), work / files.HEAD)
-        backbone, binaries = store_backbone(work, local_model, info)
+        backbone, _ = store_backbone(work, local_model, info)
         names = [" ".join(c.splitlines()) for c in local_model.classes]
         (work / files.CLASSES).write_text("\n".join(names) + "\n", encoding="utf-8")
         write_taxonomy(work / files.TAXONOMY, taxonomy_rows)
@@ -68,7 +68,7 @@ def save_bundle(
         files.write_json(work / files.CARD, page)
         (work / files.CARD_TEXT).write_text(card_text(page), encoding="utf-8")
         files.write_json(work / files.PREPROCESSING, backbone)
-        files.write_manifest(work, [files.HEAD, *binaries])
+        files.write_manifest(work)
     return folder
 
 
@@ -192,7 +192,7 @@ def _read_classes(path: Path) -> tuple[str, ...]:
 
 def _read_taxonomy(path: Path) -> tuple[dict[str, str], ...]:
     if not path.is_file():
-        raise BackendError(f"{path}: this file of the local model is missing; {files.MEND}")
+        raise BackendError(f"{path}: this file of the model is missing; {files.MEND}")
     try:
         with path.open(encoding="utf-8-sig", newline="") as handle:
             rows: Sequence[dict[str, str]] = list(csv.DictReader(handle))

@@ -23,6 +23,9 @@ from ecotone.errors import BackendError
 
 SCORES = "scores"  # the output that holds the probabilities
 ABOUT = "training.json"
+# What counts when it is finished; last.pt and the like are only to go on with.
+SEALED = (files.MODEL, "model.pt", files.CARD, files.CARD_TEXT, files.TAXONOMY, ABOUT,
+          "cross_fit.npz", "round.json", "curves.csv", "curves.svg")
 MEND = "copy the whole folder again, or train again: ecotone train."
 
 
@@ -58,9 +61,25 @@ def open_model(path: str | Path) -> Bundle | NetworkModel:
     path = Path(path)
     file = path if path.suffix.lower() == ".onnx" and path.is_file() else path / files.MODEL
     if file.is_file() and not any((file.parent / name).exists()
-                                  for name in (files.MANIFEST, files.HEAD)):
+                                  for name in (files.CALIBRATION, files.HEAD)):
         return load_network(file)
     return load_bundle(path)
+
+
+def seal(folder: Path) -> None:
+    """Write down the checksums of a finished network's files; last of all."""
+    files.write_manifest(folder, SEALED)
+
+
+def unseal(folder: Path) -> None:
+    """Take the checksums away before files of the folder are written anew."""
+    (folder / files.MANIFEST).unlink(missing_ok=True)
+
+
+def check_network(folder: Path) -> None:
+    """Raise BackendError naming a file that was changed; a folder without checksums passes."""
+    if (folder / files.MANIFEST).is_file():
+        files.check_manifest(folder, MEND)
 
 
 def load_network(file: Path) -> NetworkModel:
@@ -68,6 +87,8 @@ def load_network(file: Path) -> NetworkModel:
 
     Raises BackendError when the file is damaged or does not say its classes.
     """
+    if file.name == files.MODEL:
+        check_network(file.parent)
     backend = open_backend(file)
     if not can_classify(backend):
         raise BackendError(f"{file}: does not say the names of its classes, so it is no network of "
@@ -108,4 +129,4 @@ def _taxonomy(path: Path) -> tuple[dict[str, str], ...]:
     return tuple({k: v or "" for k, v in row.items() if k} for row in rows)
 
 
-__all__ = ["NetworkModel", "load_network", "open_model"]
+__all__ = ["NetworkModel", "check_network", "load_network", "open_model", "seal", "unseal"]

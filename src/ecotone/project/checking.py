@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ecotone.errors import EcotoneError, ProjectError
+from ecotone.errors import ProjectError
 from ecotone.project.lock import holder_of
 from ecotone.project.records import LATEST, read_json
 from ecotone.store.checking import check_catalogue, check_runs, check_shards, look
@@ -125,27 +125,38 @@ def _latest(connection: sqlite3.Connection) -> str:
 
 def _models(project: Any, connection: sqlite3.Connection) -> Iterator[Problem]:
     from ecotone.bundle.files import LATEST as NEWEST
-    from ecotone.bundle.files import MANIFEST, check_files
+    from ecotone.bundle.files import MANIFEST, NEEDED, damaged_files
+    from ecotone.project.networks import FOLDER as NETWORKS
 
     if not project.models.is_dir():
         return
+    mend = "ecotone repair, then: ecotone fuse"
     for folder in sorted(project.models.iterdir()):
         if folder.is_symlink() and not folder.exists():
             yield Problem(MISSING, "models", str(folder), "leads to no model", "ecotone fuse")
-        elif folder.is_symlink() or not folder.is_dir() or folder.name in (NEWEST, "individuals"):
+        elif (folder.is_symlink() or not folder.is_dir()
+              or folder.name in (NEWEST, "individuals", NETWORKS)):
             continue
         elif (folder / MANIFEST).is_file() or (project.runs / f"{folder.name}.json").is_file():
-            try:
-                check_files(folder)
-            except EcotoneError as error:
-                path, _, what = str(error).partition(": ")
-                yield Problem(DAMAGED, "models", path, what.split(";")[0],
-                              "ecotone repair, then: ecotone fuse")
+            gone = [name for name in NEEDED if not (folder / name).is_file()]
+            yield from (Problem(DAMAGED, "models", str(folder / name),
+                                "this file of the model is missing", mend) for name in gone)
+            yield from _damaged([] if gone else damaged_files(folder), mend)
     run = _latest(connection)
     if run and not (project.models / run).is_dir():
         yield Problem(MISSING, "models", str(project.models / run),
                       "the model of the newest fusion is missing", "ecotone fuse")
+    for manifest in sorted((project.models / NETWORKS).glob(f"*/{MANIFEST}")):
+        yield from _damaged(
+            damaged_files(manifest.parent),
+                            "ecotone train, under the same name and with the same settings")
     yield from _heads(project.models / "individuals")
+
+
+def _damaged(lines: Iterable[str], mend: str) -> Iterator[Problem]:
+    for line in lines:
+        path, _, what = line.partition(": ")
+        yield Problem(DAMAGED, "models", path, what.split(";")[0], mend)
 
 
 def _heads(folder: Path) -> Iterator[Problem]:

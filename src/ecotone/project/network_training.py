@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ecotone.bundle.network import seal, unseal
 from ecotone.errors import InputError, ProjectError
 from ecotone.ingest.text import some
 from ecotone.project.networks import FOLDER, MODEL, note_network
@@ -125,6 +126,7 @@ def train_on(project: Any, soft: SoftLabels, how: HowToTrain, name: str,
                     detection_threshold=project.config.detection_threshold)
         result = _trained(soft, data, folder, how, progress)
         write_taxonomy(project, folder, soft.classes)
+        seal(folder)
         summary.update(network=folder.name, best=result.best, pictures=result.pictures,
                        labelled=result.labelled)
     return result
@@ -162,6 +164,7 @@ def train_files(
     result = _trained(soft, data, output, how, progress)
     if first:
         write_taxonomy(None, output, soft.classes)
+        seal(output)
     result.notes[:0] = [*soft.notes, *told]
     return result
 
@@ -253,6 +256,7 @@ def about(folder: Path) -> dict[str, Any]:
 def write_about(folder: Path, key: str, **values: Any) -> None:
     """Write down what a network is trained on; the values of before stay for the same training."""
     known = about(folder)
+    unseal(folder)
     write_json(folder / ABOUT, {**(known if known.get("key") == key else {}), "key": key, **values})
 
 

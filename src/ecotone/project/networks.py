@@ -83,9 +83,10 @@ def find_network(project: Any, model: str) -> tuple[str, str]:
 
     A trained network is meant by its name, its folder, or its model.onnx; its results have its
     name. Everything else is as `backends.open_backend` and `backends.model_name` take it.
-    Raises ProjectError when the network is not finished.
+    Raises ProjectError when the network is not finished, BackendError when it is damaged.
     """
     from ecotone.backends.base import model_name
+    from ecotone.bundle.network import check_network
 
     text = str(model).strip()
     root = project.models / FOLDER
@@ -98,9 +99,11 @@ def find_network(project: Any, model: str) -> tuple[str, str]:
         file = folder / MODEL
         if not file.is_file():
             raise ProjectError(f"{folder}: this network is not finished; run ecotone train again.")
+        check_network(folder)
         return str(file), folder.resolve().name
     folder = path.parent if path.name == MODEL else path  # one that lies elsewhere
     if (folder / MODEL).is_file() and _card(folder / CARD).get("task") == TASK:
+        check_network(folder)
         return str(folder / MODEL), folder.resolve().name
     return text, model_name(text)
 

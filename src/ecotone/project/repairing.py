@@ -19,6 +19,7 @@ from typing import Any
 from ecotone.errors import EcotoneError, ProjectError
 from ecotone.project.checking import check, left_over
 from ecotone.project.lock import writer_lock
+from ecotone.project.networks import FOLDER as NETWORKS
 from ecotone.project.records import LATEST
 from ecotone.store.checking import check_shards
 from ecotone.store.journal import journal_of, sync_folder
@@ -243,6 +244,8 @@ def _set_aside(project: Any, report: RepairReport, problems: list[Problem]) -> N
             continue
         if problem.part == "models":
             inside = path.relative_to(project.models).parts
+            if inside[0] == NETWORKS:  # training goes on in the folder, from what is whole there
+                continue
             depth = 2 if inside[0] == "individuals" else 1
             path = project.models.joinpath(*inside[:depth])
         if path.is_symlink() or path.exists():

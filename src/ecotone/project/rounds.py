@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from ecotone.bundle.network import seal, unseal
 from ecotone.errors import ProjectError
 from ecotone.evaluation.paired import PairedChange, paired_change
 from ecotone.project.chosen import label_weight_of
@@ -114,6 +115,7 @@ def _round(project: Any, how: Any, name: str, folds: int, seed: int, say: Progre
     say(0, None, f"{count + 1} trainings: fusing without the labels of each of {count} folds")
     before, pseudo = held_out(gathered, fold, count, seed, weight, *old)
     made = train_on(project, soft, how, name, _told(say, f"network 1 of {count + 1}"))
+    unseal(made.folder)
     cross = _cross_fit(project, how, made, soft, gathered, fold, pseudo, say)
     tried = {}
     for used in USES if cross.embeddings.any() else (SCORES,):
@@ -125,6 +127,7 @@ def _round(project: Any, how: Any, name: str, folds: int, seed: int, say: Progre
         result = _accept(project, gathered, cross, made, result, seed, say)
     write_json(made.folder / ROUND, asdict(result))
     _say_on_card(made.folder, result)
+    seal(made.folder)
     return made, result
 
 
