@@ -59,6 +59,8 @@ class CrossFit:
             np.savez(handle, ids=self.ids.astype(str), fold=self.fold.astype(np.int8),
                      classes=np.array(self.classes), proba=self.proba.astype(np.float16),
                      embeddings=self.embeddings.astype(np.float16))
+            handle.flush()
+            os.fsync(handle.fileno())
         os.replace(work, path)
 
     @classmethod

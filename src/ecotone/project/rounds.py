@@ -33,8 +33,10 @@ from ecotone.project.cross_fit import (
 from ecotone.project.gathering import DETECTOR, Gathered, gather, groups_of
 from ecotone.project.inference import jobs_of
 from ecotone.project.networks import CROSS_FIT, CURRENT, FOLDER, FOLDS, note_network
-from ecotone.project.records import read_record, recorded_run, write_json
+from ecotone.project.records import LATEST, read_record, recorded_run, write_json
+from ecotone.project.rounds_begun import begin, begun, command_key, trained_before
 from ecotone.project.soft_labels import SoftLabels, gather_soft_labels
+from ecotone.project.status import state_of
 
 Progress = Callable[[int, "int | None", str], None]
 ROUND = "round.json"
@@ -76,38 +78,45 @@ def improve(project: Any, how: Any, name: str, rounds: int, folds: int, seed: in
     """Train in rounds; the last network, with what each round came to.
 
     A round takes one training and one a fold. The first round that is not kept is the last.
+    A command that was stopped goes on from what it began from (`rounds_begun`); one that is
+    finished, in a project that has not changed since, says what came out.
     Raises ProjectError when labels are of one place or burst alone.
     """
-    from ecotone.project.status import LATEST, state_of
-
     say = progress or (lambda done, total, text: None)
-    if (project.catalog.note(LATEST) or {}).get("state") != state_of(project):
-        say(0, None, "fusing what was added since the last fusion")
-        project.fuse(seed=seed, progress=progress)
-    results: list[RoundResult] = []
-    made = None
-    for number in range(1, rounds + 1):
+    key = command_key(how, name, rounds, folds, seed)
+    found = begun(project, key)
+    if found is None:
+        if (project.catalog.note(LATEST) or {}).get("state") != state_of(project):
+            say(0, None, "fusing what was added since the last fusion")
+            project.fuse(seed=seed, progress=progress)
+        found = begin(project, key)
+    results = [RoundResult(**result) for result in found["results"]]
+    while not found["done"]:
+        number = len(results) + 1
         own = f"{name}-round{number}" if name and number > 1 else name
         text = f"round {number} of {rounds}"
-        made, result = _round(project, how, own, folds, seed, _told(say, text))
+        made, result = _round(project, how, own, folds, seed, _told(say, text), found)
         results.append(result)
-        if not result.accepted:
-            break
-    return replace(made, rounds=results)
+        done = not result.accepted or number == rounds
+        found = begin(project, key, results, made, done)
+        if done:
+            return replace(made, rounds=results)
+    return replace(trained_before(project, found), rounds=results)
 
 
 def _told(say: Progress, text: str) -> Progress:
     return lambda done, total, what: say(done, total, f"{text}, {what}")
 
 
-def _round(project: Any, how: Any, name: str, folds: int, seed: int, say: Progress
-           ) -> tuple[Any, RoundResult]:
+def _round(project: Any, how: Any, name: str, folds: int, seed: int, say: Progress,
+           found: dict[str, Any]) -> tuple[Any, RoundResult]:
+    """One round, from the fusion and the network that `rounds_begun` wrote down."""
     from ecotone.project.network_training import train_on
 
-    record = read_record(project)
-    gathered, old = inputs_of(project, record)
+    record = read_record(project, found["run"])
+    gathered, old = inputs_of(project, record, found["current"])
     weight = label_weight_of(project, gathered, seed)
-    soft = gather_soft_labels(project)
+    soft = gather_soft_labels(project, run=found["run"])
     soft = soft.take(np.isin(soft.ids.astype(str), gathered.detections.id.astype(str)))
     bursts = groups_of(project.catalog.media(), gathered.detections, gathered.labels, "event")
     fold = label_folds(gathered, bursts, folds, seed)
@@ -131,11 +140,11 @@ def _round(project: Any, how: Any, name: str, folds: int, seed: int, say: Progre
     return made, result
 
 
-def inputs_of(project: Any, record: dict[str, Any]) -> tuple[Gathered, tuple[Any, ...]]:
-    """What the newest fusion was given: the inputs without networks, and of the network that it
-    took and whose cross-fitted scores are there, what `held_out` takes: these, their name, the
-    use."""
-    current = project.catalog.note(CURRENT) or {}
+def inputs_of(project: Any, record: dict[str, Any], current: dict[str, Any]
+              ) -> tuple[Gathered, tuple[Any, ...]]:
+    """What a fusion was given: the inputs without networks, and of the network that it took and
+    whose cross-fitted scores are there, what `held_out` takes: these, their name, the use.
+    current: the note `CURRENT` of then."""
     name = current.get("name", "")
     models = [m for m in record["score_models"] if m not in (DETECTOR, name)]
     embeddings = record["embedding_model"]
@@ -159,6 +168,7 @@ def _cross_fit(project: Any, how: Any, made: Any, soft: SoftLabels, gathered: Ga
 
     kept = _kept(made.folder / CROSS_FIT, gathered, fold, soft.classes)
     if kept is not None:  # this very round was finished before
+        shutil.rmtree(made.folder / "folds", ignore_errors=True)
         return kept
     place = {name: row for row, name in enumerate(gathered.detections.id)}
     at = np.array([place[i] for i in soft.ids], dtype=np.intp)

@@ -87,13 +87,15 @@ class SoftLabels:
             "ids", "target", "labelled", "location", "paths", "boxes")})
 
 
-def gather_soft_labels(project: Any, labels_only: bool = False) -> SoftLabels:
+def gather_soft_labels(
+    project: Any, labels_only: bool = False, run: str = "latest"
+) -> SoftLabels:
     """The project's detections with the fused posteriors, people's labels clamped.
 
     The posteriors are those of the newest fusion from pictures and scores alone ("fused"), without
     place and time, which a network cannot see. People's labels are those of now. Detections that
     fusion leaves out (human, vehicle, blank with no class for it) are left out here.
-    labels_only: people's labels and nothing else.
+    labels_only: people's labels and nothing else. run: another fusion than the newest.
 
     Raises ProjectError when nothing was fused, or there is no label.
     """
@@ -110,7 +112,7 @@ def gather_soft_labels(project: Any, labels_only: bool = False) -> SoftLabels:
         ids = [i for i in everything.id if known.get(i) in classes]
         target, run = np.zeros((len(ids), len(classes)), dtype=np.float32), ""
     else:
-        run = read_record(project)["run"]
+        run = read_record(project, run)["run"]
         found = read_posteriors(catalog, project.vectors, f"{run}-fused")
         row_of = {name: row for row, name in enumerate(everything.id)}
         keep = np.array([i in row_of for i in found.id], dtype=bool)
