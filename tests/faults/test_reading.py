@@ -77,6 +77,51 @@ def test_a_file_that_does_not_answer_counts_as_failed(project, pictures, capsys)
     assert project.embed("handcrafted").done == 0
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes on Windows")
+@pytest.mark.parametrize("words", ["add labels x.csv", "add scores x.csv", "add detections x.json",
+                                   "add taxonomy x.csv", "add deployments x.csv",
+                                   "add images x.txt", "add images x.csv"])
+def test_a_table_that_does_not_answer_is_one_line(project, tmp_path, words, capsys):
+    *command, name = words.split()
+    os.mkfifo(tmp_path / name)
+    project.close()
+    (tmp_path / "p" / "ecotone.toml").write_text("read_timeout = 0.2\n")
+    typed = [*command, str(tmp_path / name), "--project", str(tmp_path / "p")]
+    assert cli.run(typed) in (1, 2)
+    said = capsys.readouterr().err
+    assert f"{tmp_path / name}: " in said and len(said.strip().splitlines()) == 1, said
+    assert "no answer within 0.2 s" in said or "images" in command
+
+
+def test_a_folder_that_does_not_list_is_one_line(tmp_path, pictures, monkeypatch, capsys):
+    real = os.scandir
+
+    def hang(path="."):
+        if os.fspath(path).endswith("cam1"):
+            time.sleep(3)
+        return real(path)
+
+    monkeypatch.setattr(os, "scandir", hang)
+    Project.init(tmp_path / "p").close()
+    (tmp_path / "p" / "ecotone.toml").write_text("read_timeout = 0.3\n")
+    started = time.monotonic()
+    assert cli.run(["add", "images", str(pictures), "--project", str(tmp_path / "p")]) == 1
+    assert time.monotonic() - started < 2.5
+    assert "no answer within 0.3 s" in capsys.readouterr().err
+
+
+def test_a_large_file_that_keeps_coming_is_read_to_its_end(tmp_path, monkeypatch):
+    path = tmp_path / "large.csv"
+    path.write_bytes(os.urandom(5 << 20))
+    real = patience.within
+    monkeypatch.setattr(patience, "within", lambda act, what: (time.sleep(0.1), real(act, what))[1])
+    patience.wait_at_most(0.3)  # less than all of it takes
+    assert patience.read_whole(path) == path.read_bytes()
+    with patience.patient_open(path) as handle:
+        handle.seek(-10, os.SEEK_END)
+        assert handle.read() == path.read_bytes()[-10:]
+
+
 def test_adding_goes_on_past_a_folder_that_hangs(tmp_path, pictures, monkeypatch):
     real = Path.open
 

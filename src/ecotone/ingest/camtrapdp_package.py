@@ -24,6 +24,7 @@ from typing import Any, BinaryIO
 
 from ecotone.errors import FormatError
 from ecotone.ingest.text import looks_like, some
+from ecotone.media.patience import patient_open
 
 DESCRIPTOR = "datapackage.json"
 SWELL = 200  # tables of camera traps pack to a tenth or so; deflate reaches 1,000 on zeros
@@ -100,7 +101,7 @@ def _file(path: Path, stack: ExitStack) -> tuple[BinaryIO, int]:
     if not path.is_file():  # a pipe would wait for ever
         beside = sorted(p.name for p in path.parent.glob("*.*")) if path.parent.is_dir() else []
         raise FormatError(f"{path}: no such file; {_holds(beside)}.")
-    return stack.enter_context(path.open("rb")), path.stat().st_size
+    return stack.enter_context(patient_open(path)), path.stat().st_size
 
 
 def _member(path: Path, name: str, stack: ExitStack) -> tuple[BinaryIO, int]:
@@ -125,7 +126,7 @@ def _member(path: Path, name: str, stack: ExitStack) -> tuple[BinaryIO, int]:
 
 def _archive(path: Path) -> zipfile.ZipFile:
     try:
-        return zipfile.ZipFile(path)
+        return zipfile.ZipFile(patient_open(path))
     except _BAD_ZIP as error:
         raise FormatError(f"{path}: is no zip that can be read ({_reason(error)}).") from error
 

@@ -23,6 +23,7 @@ from ecotone.ingest.results import (
 )
 from ecotone.ingest.tables import Table, number, read_table
 from ecotone.ingest.text import some
+from ecotone.media.patience import patient_open
 
 CATEGORIES = {"1": "animal", "2": "human", "3": "vehicle"}
 BOX = ("bbox1", "bbox2", "bbox3", "bbox4")
@@ -34,7 +35,7 @@ def is_box_table(path: Path) -> bool:
     if path.suffix.casefold() == ".json":
         return False
     try:
-        with path.open("rb") as handle:
+        with patient_open(path) as handle:
             return handle.read(64).lstrip(b"\xef\xbb\xbf \r\n\t")[:1] not in (b"{", b"[", b"")
     except OSError:
         return False

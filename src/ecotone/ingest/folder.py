@@ -6,6 +6,7 @@ import hashlib
 import os
 import re
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -14,6 +15,7 @@ from ecotone.errors import EcotoneError, InputError, MissingExtraError
 from ecotone.ingest.events import iso_time
 from ecotone.ingest.text import some
 from ecotone.media.location import is_url, location, open_seekable
+from ecotone.media.patience import each_within, within
 from ecotone.media.video import ENDINGS as VIDEOS
 from ecotone.media.video import have_video, is_video
 
@@ -70,20 +72,16 @@ def list_pictures(folder: Path) -> Listing:
     """All pictures and videos below a folder, links followed once, hidden files left out; without
     PyAV no videos, and a word on it.
 
-    Raises InputError when the folder is missing or no folder.
+    Raises InputError when the folder is missing or no folder, MediaError when one does not answer.
     """
-    if not folder.is_dir():
+    if not within(folder.is_dir, folder):
         what = "is a file, expected a folder" if folder.exists() else "no such folder"
         raise InputError(f"{folder}: {what}.")
     files: list[str] = []
     other: Counter[str] = Counter()
     videos, blind = 0, not have_video()
     unreadable: list[str] = []
-    seen = {os.path.realpath(folder)}
-    for place, folders, names in os.walk(
-        folder, followlinks=True, onerror=lambda e: unreadable.append(str(e.filename))
-    ):
-        folders[:] = sorted(f for f in folders if _enter(Path(place, f), seen))
+    for place, names in each_within(_walk(folder, unreadable), folder):
         relative = PurePosixPath(Path(place).relative_to(folder).as_posix())
         for name in names:
             ending = os.path.splitext(name)[1].casefold()
@@ -104,6 +102,16 @@ def list_pictures(folder: Path) -> Listing:
                                    "video")
         problems.append(str(wanted))
     return Listing(sorted(files), problems)
+
+
+def _walk(folder: Path, unreadable: list[str]) -> Iterator[tuple[str, list[str]]]:
+    """Each folder with the names in it."""
+    seen = {os.path.realpath(folder)}
+    for place, folders, names in os.walk(
+        folder, followlinks=True, onerror=lambda e: unreadable.append(str(e.filename))
+    ):
+        folders[:] = sorted(f for f in folders if _enter(Path(place, f), seen))
+        yield place, names
 
 
 def _enter(path: Path, seen: set[str]) -> bool:

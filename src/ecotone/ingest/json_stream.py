@@ -20,6 +20,7 @@ from typing import Any, BinaryIO
 
 from ecotone.errors import FormatError
 from ecotone.ingest.text import read_json
+from ecotone.media.patience import patient_open
 
 BLOCK = 1 << 20  # bytes read at once; far more than one entry has
 TAIL = 1 << 20  # bytes in which the values behind a long list are looked for
@@ -87,7 +88,7 @@ def open_json(path: Path) -> Document:
 
 def _opened(path: Path) -> BinaryIO:
     try:
-        return path.open("rb")
+        return patient_open(path)
     except OSError as error:
         raise FormatError(f"{path}: cannot be read ({error.strerror}).") from error
 

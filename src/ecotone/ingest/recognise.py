@@ -19,6 +19,7 @@ from ecotone.ingest.recognise_results import Named, camtrapdp_version, name_of_j
 from ecotone.ingest.recognise_tables import name_of_table
 from ecotone.ingest.text import binary_kind, decode, some
 from ecotone.ingest.wildlife_insights_files import names_in, tables_among
+from ecotone.media.patience import each_within, patient_open, within
 
 HEAD = 256 << 10  # bytes read at the beginning of a file
 TAIL = 64 << 10  # and at the end of a json file
@@ -49,10 +50,10 @@ def recognise(path: Path) -> Found:
 
     Raises FormatError when it is of no known kind, and says what it looks like.
     """
-    if path.is_dir():
+    if within(path.is_dir, path):
         return _folder(path)
     try:
-        with path.open("rb") as handle:
+        with patient_open(path) as handle:
             head = handle.read(HEAD)
             size = os.fstat(handle.fileno()).st_size
             handle.seek(max(len(head), size - TAIL))
@@ -111,11 +112,12 @@ def _json(path: Path, text: str, tail: str) -> Named:
 
 
 def _folder(path: Path) -> Found:
-    names = names_in(path)
+    names = within(lambda: names_in(path), path)
     found = _data_set(path, names)
     if found is not None:
         return found
-    looked = islice(((d, f) for d, _, files in os.walk(path) for f in files), LOOKED_AT)
+    looked = islice(((d, f) for d, _, files in each_within(os.walk(path), path)
+                     for f in files), LOOKED_AT)
     if any(Path(f).suffix.casefold() in ENDINGS for _, f in looked):
         return Found("pictures", "", "images", "a folder of pictures", path)
     raise FormatError(

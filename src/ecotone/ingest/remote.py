@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import posixpath
 from collections import defaultdict
 from collections.abc import Iterable
@@ -14,6 +15,7 @@ from urllib.parse import urlsplit
 from ecotone.errors import FormatError, InputError, MissingExtraError
 from ecotone.ingest.folder import ENDINGS, SKIPPED_FOLDERS
 from ecotone.media.location import WEB, filesystem, is_url, join, location
+from ecotone.media.patience import patient_open, read_whole
 
 LISTS = (".txt", ".csv", ".tsv", ".parquet")
 COLUMNS = ("filePath", "url", "uri", "path", "location", "file", "filename", "image")
@@ -99,7 +101,7 @@ def read_list(file: str | Path) -> list[str]:
     elif ending in (".csv", ".tsv"):
         texts = _csv(path)
     else:
-        text = path.read_text(encoding="utf-8-sig", errors="surrogateescape")
+        text = read_whole(path).decode("utf-8-sig", errors="surrogateescape")
         texts = [line.strip() for line in text.splitlines()]
         texts = [line for line in texts if line and not line.startswith("#")]
     texts = [str(t).strip() for t in texts if t is not None and str(t).strip()]
@@ -110,7 +112,7 @@ def read_list(file: str | Path) -> list[str]:
 
 
 def _csv(path: Path) -> list[Any]:
-    with path.open(encoding="utf-8-sig", newline="") as handle:
+    with io.TextIOWrapper(patient_open(path), encoding="utf-8-sig", newline="") as handle:
         head = handle.readline()
         delimiter = max("\t;,", key=head.count)
         handle.seek(0)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ecotone.errors import FormatError
+from ecotone.media.patience import read_whole
 
 LONGEST = 200  # characters of a value that a message shows
 _MARKS = (
@@ -27,10 +28,11 @@ _NOT_TEXT = (
 def read_text(path: Path) -> str:
     """The text of a file in UTF-8, UTF-16 (marked) or, where that fails, Windows Latin.
 
-    Raises FormatError when the file is missing, empty, or no text, and says what it looks like.
+    Raises FormatError when the file is missing, empty, or no text, and says what it looks like;
+    MediaError when it does not answer.
     """
     try:
-        data = path.read_bytes()
+        data = read_whole(path)
     except OSError as error:
         raise FormatError(f"{path}: cannot be read ({error.strerror}).") from error
     if not data.strip():
