@@ -22,6 +22,7 @@ from ecotone.ingest.results import FoundBox, ImageResult, ResultFile
 from ecotone.ingest.results_file import read_results, without_collector
 from ecotone.ingest.scores_table import ScoreTable, read_score_table
 from ecotone.ingest.text import some
+from ecotone.media.patience import patient_open
 from ecotone.project.adding import AddReport, Progress, need_media, sayer
 from ecotone.project.in_use import InUse, add_boxes, in_use, videos_of
 from ecotone.project.score_rows import ScoreRows
@@ -201,7 +202,7 @@ def _is_json(file: Path) -> bool:
     if file.suffix.casefold() == ".json":
         return True
     try:
-        with file.open("rb") as handle:
+        with patient_open(file) as handle:
             return handle.read(64).lstrip(b"\xef\xbb\xbf \r\n\t")[:1] in (b"{", b"[")
     except OSError as error:
         raise FormatError(f"{file}: cannot be read ({error.strerror}).") from error
