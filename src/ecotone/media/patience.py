@@ -15,7 +15,7 @@ from typing import Any, BinaryIO, TypeVar
 from ecotone.errors import MediaError
 
 T = TypeVar("T")
-BLOCK = 1 << 20  # bytes that must come within the time
+BLOCK = 1 << 16  # bytes that must come within the time
 LARGE = 1 << 28  # bytes; larger files are not read as a whole
 _state = {"seconds": 60.0}
 
