@@ -38,7 +38,7 @@ COMMANDS = (
     "fuse", "status", "export csv -o {out}/table.csv", "export parquet -o {out}/table.parquet",
     "export camtrapdp -o {out}/package --time-zone UTC",
     "export megadetector -o {out}/md.json", "accept --precision 0.95 --write", "suggest -n 50",
-    "refine", "discover", "report",
+    "discover", "report",
 )
 
 
