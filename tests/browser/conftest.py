@@ -17,7 +17,7 @@ DEBIAN = "/usr/bin/chromium"
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")  # its event loop must end with these tests
 def chromium() -> Iterator[Any]:
     """The browser: $CHROMIUM, else Debian's package, else Chrome."""
     playwright = pytest.importorskip("playwright.sync_api")

@@ -6,10 +6,10 @@ import asyncio
 import io
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 import numpy as np
@@ -31,6 +31,7 @@ from ecotone.serve.model import open_model  # noqa: E402
 from ecotone.serve.pipeline import Pipeline  # noqa: E402
 
 CLASSES = ("red deer", "grey fox", "wild boar")
+T = TypeVar("T")
 
 
 def picture(size: tuple[int, int] = (64, 48), kind: str = "JPEG", seed: int = 0,
@@ -40,6 +41,12 @@ def picture(size: tuple[int, int] = (64, 48), kind: str = "JPEG", seed: int = 0,
     handle = io.BytesIO()
     Image.fromarray(pixels).save(handle, kind, **options)
     return handle.getvalue()
+
+
+def in_a_thread(go: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    """What a coroutine gives, run where no other event loop can be at work."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(lambda: asyncio.run(go())).result()
 
 
 class Client:
@@ -61,8 +68,7 @@ class Client:
                 return list(await asyncio.gather(
                     *(client.request(m, u, **o) for m, u, o in requests)))
 
-        with ThreadPoolExecutor(1) as pool:
-            return pool.submit(asyncio.run, go()).result()
+        return in_a_thread(go)
 
     def get(self, url: str, **options: Any) -> httpx.Response:
         return self.request("GET", url, **options)

@@ -19,7 +19,7 @@ from ecotone.serve.metrics import Metrics
 from ecotone.serve.model import open_model
 from ecotone.serve.pipeline import Pipeline
 from ecotone.serve.problems import Refusal
-from tests.serve.conftest import picture
+from tests.serve.conftest import in_a_thread, picture
 
 WHOLE = np.array([[0.0, 0.0, 1.0, 1.0]])
 
@@ -214,7 +214,7 @@ def test_a_client_that_leaves_is_dropped(make_client):
         await asyncio.wait_for(task, 5)
         return sent
 
-    sent = asyncio.run(go())
+    sent = in_a_thread(go)
     assert sent[0]["status"] == 499
     model.go.set()
     until(lambda: client.pipeline.rows == 0)

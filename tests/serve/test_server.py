@@ -18,7 +18,7 @@ from PIL import Image
 from ecotone import cli
 from ecotone.errors import InputError
 from ecotone.serve.server import check_token
-from tests.serve.conftest import picture
+from tests.serve.conftest import in_a_thread, picture
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
 
@@ -131,7 +131,7 @@ def test_heads_that_dribble_are_cut(monkeypatch):
         await task
         return found
 
-    nothing, half, whole = asyncio.run(go())
+    nothing, half, whole = in_a_thread(go)
     assert nothing == half == b"" and whole.startswith(b"HTTP/1.1 204")
 
 
@@ -168,7 +168,7 @@ def test_one_connection_too_many_is_a_problem():
         await task
         return found
 
-    refused, taken = asyncio.run(go())
+    refused, taken = in_a_thread(go)
     assert refused.startswith(b"HTTP/1.1 503") and b'"reason": "connections"' in refused
     assert b"application/problem+json" in refused and b"retry-after: 1" in refused.lower()
     assert taken.startswith(b"HTTP/1.1 204")

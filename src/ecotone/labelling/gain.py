@@ -82,7 +82,8 @@ def expected_gain(
     low, high = _quantiles(gain.ravel(), weight.ravel(), (0.5 - LEVEL / 2, 0.5 + LEVEL / 2))
     mean = float((weight * gain).sum())
     at = 1.0 - float((weight * e).sum())
-    return Gain(at, min(at + mean, 1.0), mean, low, high, int(more))
+    # Where all curves gain next to nothing, the weighted quantile can lie beyond the mean.
+    return Gain(at, min(at + mean, 1.0), mean, min(low, mean), max(high, mean), int(more))
 
 
 def _points(
